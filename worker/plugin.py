@@ -1,0 +1,116 @@
+"""The plugin contract: four shapes, and what a plugin is given when it is built.
+
+A plugin class stands in `plugins/<directive>/<directive>.py` and names its `Options` (a `shardns.config.schema.Schema`).
+One object is built per server block and process that needs it: sources, layers and gates in every worker, services
+in the keeper. A class may be a source (or layer) and a service at once: workers call `answer`/`around`, the keeper
+`load`/`start`; the two objects live in different processes and meet only in the store and in shared cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Generator, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from .query import Query
+from .reply import Drop, Reply
+
+if TYPE_CHECKING:
+    from .scope import Scope
+    from .site import Site
+    from .store.publish import Staging
+
+O = TypeVar("O")  # noqa: E741
+
+Outcome = Reply | Drop | None
+Steps = Generator[Query | Reply | Drop, Reply | Drop, None]
+
+
+class Plugin(Generic[O]):
+    """A directive in one server block. Plain plugins only carry options.
+
+    Class attributes:
+    `repeatable`  same key, same answer: its answers may go into the memo (DESIGN §4). Default: no.
+    `mutable`     every attribute that changes after `__init__`, by name, with where its truth lives:
+                  "worker" (pools, caches that may differ), "store", "shared" (a `Shared` cell) or "keeper".
+    `opens_classes`  the listener lets classes other than IN through (chaos, forward).
+    """
+
+    directive: ClassVar[str] = ""
+    repeatable: ClassVar[bool] = False
+    opens_classes: ClassVar[bool] = False
+    mutable: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, options: O, site: Site) -> None:
+        self.options = options
+        self.site = site
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Build what queries need; called once per process, before any query, with no event loop running."""
+
+
+class Source(Plugin[O]):
+    """Answers queries."""
+
+    def answer(self, query: Query) -> Outcome | Awaitable[Outcome]:
+        """Return a Reply, DROP (answer nothing), or None (not mine: ask the next plugin).
+
+        An `async def` only if it really waits. Raises `Failure` subclasses for answers the core shall write.
+        """
+        raise NotImplementedError
+
+
+class Layer(Plugin[O]):
+    """Acts around the plugins below it."""
+
+    def around(self, query: Query) -> Steps:
+        """Yield a Query to ask below (the yield's value is what came back: a Reply or DROP); yield a Reply to answer.
+
+        The first Reply (or DROP) yielded is the outcome and ends the layer. A `Failure` raised below appears at the
+        yield, where it may be caught.
+        """
+        raise NotImplementedError
+
+
+class Gate(Plugin[O]):
+    """Decides whether a site takes a query."""
+
+    def admits(self, query: Query) -> bool:
+        """Tell whether the site may answer this query."""
+        raise NotImplementedError
+
+
+class Service(Plugin[O]):
+    """Runs once per generation, in the keeper."""
+
+    async def load(self, staging: Staging) -> None:
+        """Read inputs and write them to the generation's staging; raise `ConfigError`/`SetupError` to refuse.
+
+        Nothing may be sent, listened on or written elsewhere: the generation may never be committed.
+        """
+
+    async def start(self, scope: Scope) -> None:
+        """After commit: watch, notify, listen. Timers, tasks and cleanups belong to `scope`."""
+
+    async def stopping(self) -> None:
+        """Before the process ends for good (SIGTERM, SIGINT), workers still answering: `health` sleeps here."""
+
+
+class SetupError(Exception):
+    """A generation that cannot start: the reference's text, printed as it is."""
+
+
+class Metadata:
+    """Mix-in: offers labels before the chain runs, to sites with a `metadata` directive."""
+
+    def describe(self, query: Query) -> Iterable[tuple[str, Any]]:
+        """Yield (label, function returning its value)."""
+        raise NotImplementedError
+
+
+class Ready:
+    """Mix-in: takes part in `ready`. Asked in the keeper."""
+
+    def is_ready(self) -> bool:
+        """Tell whether the plugin can serve."""
+        raise NotImplementedError

@@ -1,0 +1,198 @@
+"""Queries as the chain sees them: the bytes as they came, plus offsets and folded names.
+
+1. A query is immutable for plugins; `ask` derives another one (a rewritten name, a follow-up).
+2. What belongs to one client request as a whole (metadata, counters to repeat, memo rules) lives in its `Request`,
+   shared by every query derived from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .address import Address
+from .reply import Reply
+from .wire.codes import AA, CD, QR, RD, RA, Rcode, type_text
+from .wire.edns import Edns
+from .wire.names import to_text
+from .wire.records import EMPTY, Section
+
+if TYPE_CHECKING:
+    from .listener import Listener
+    from .site import Site
+
+_KEEP = RD | CD
+
+
+class Request:
+    """One client request: where it came from, and what plugins note about it. The only mutable part of a query.
+
+    `peer` and `local` are the two ends (UDP on a wildcard: the bound address). `series` are metric cells that a
+    repeated answer bumps again; `repeats` are called for each repetition; `zones` were read; `once` forbids the
+    memo; `variants` is how many different answers may be kept; `until` (monotonic s) is when the answer changes.
+    """
+
+    __slots__ = (
+        "deadline", "depth", "listener", "local", "metadata", "once", "peer", "repeats", "series", "size_bytes",
+        "started", "until", "variants", "via", "zones",
+    )  # fmt: skip
+
+    def __init__(self, listener: Listener, peer: Address, via: str, started: float, size_bytes: int) -> None:
+        self.listener = listener
+        self.peer = peer
+        self.local: Address | None = None
+        self.via = via  # "udp" or "tcp": what size rules and metrics call the transport
+        self.started = started
+        self.size_bytes = size_bytes
+        self.metadata: dict[str, Callable[[], str]] | None = None
+        self.series: list[int] = []
+        self.repeats: list[Callable[[Address, int], None]] | None = None
+        self.zones: list[Any] | None = None
+        self.once = False
+        self.variants = 1
+        self.until: float | None = None
+        self.deadline: float | None = None
+        self.depth = 0
+
+
+class Query:
+    """One question.
+
+    `name` is lower-case wire form, `owner` the same as typed; `flags` is the header's second word; `edns` the OPT
+    record or None; `wire` the message as received with the question ending at `end` (a derived query has none).
+    """
+
+    __slots__ = ("edns", "end", "flags", "id", "name", "owner", "qclass", "qtype", "request", "site", "wire", "zone")
+
+    def __init__(
+        self,
+        request: Request,
+        id: int,
+        flags: int,
+        name: bytes,
+        owner: bytes,
+        qtype: int,
+        qclass: int,
+        edns: Edns | None = None,
+        wire: bytes = b"",
+        end: int = 0,
+    ) -> None:
+        self.request = request
+        self.id = id
+        self.flags = flags
+        self.name = name
+        self.owner = owner
+        self.qtype = qtype
+        self.qclass = qclass
+        self.edns = edns
+        self.wire = wire
+        self.end = end
+        self.site: Site | None = None
+        self.zone = b"\0"  # the site's key that matched, set by the mux
+
+    @property
+    def opcode(self) -> int:
+        """RFC 1035 §4.1.1."""
+        return (self.flags >> 11) & 15
+
+    @property
+    def do(self) -> bool:
+        """Whether the client wants DNSSEC records (RFC 3225)."""
+        return self.edns is not None and self.edns.do
+
+    @property
+    def size_limit(self) -> int:
+        """The largest reply in octets: 65535 on streams, else max(512, advertised) (spec core §4.3)."""
+        if self.request.via == "tcp":
+            return 65535
+        return 512 if self.edns is None else max(512, self.edns.size)
+
+    @property
+    def name_text(self) -> str:
+        """The lower-case name, absolute, for people."""
+        return to_text(self.name)
+
+    @property
+    def type_text(self) -> str:
+        """The type's mnemonic."""
+        return type_text(self.qtype)
+
+    def reply(
+        self,
+        rcode: int = Rcode.NOERROR,
+        answer: Section = EMPTY,
+        authority: Section = EMPTY,
+        additional: Section = EMPTY,
+        *,
+        aa: bool = False,
+        ra: bool = False,
+        flags: int = 0,
+        edns: Edns | None = None,
+    ) -> Reply:
+        """Return the reply skeleton: QR, opcode, RD and CD as asked (only for opcode QUERY), and the given parts."""
+        asked = self.flags
+        opcode = (asked >> 11) & 15
+        word = QR | flags | (AA if aa else 0) | (RA if ra else 0)
+        if opcode == 0:
+            word |= asked & _KEEP
+        return Reply(rcode, word, answer, authority, additional, edns, opcode)
+
+    def ask(
+        self,
+        *,
+        name: bytes | None = None,
+        owner: bytes | None = None,
+        qtype: int | None = None,
+        qclass: int | None = None,
+        flags: int | None = None,
+        edns: Edns | None = None,
+        request: Request | None = None,
+    ) -> Query:
+        """Return a query of the same request (or another) in which the named parts differ.
+
+        `owner` alone also gives the name; `name` alone is taken for both.
+        """
+        if owner is None:
+            owner = self.owner if name is None else name
+        if name is None:
+            name = owner.lower()
+        query = Query(
+            request or self.request,
+            self.id,
+            self.flags if flags is None else flags,
+            name,
+            owner,
+            self.qtype if qtype is None else qtype,
+            self.qclass if qclass is None else qclass,
+            self.edns if edns is None else edns,
+        )
+        query.site = self.site
+        query.zone = self.zone
+        return query
+
+    # What plugins note about the request ------------------------------------------------------------------------
+
+    def once(self) -> None:
+        """Keep this answer out of the memo: asked again, it may differ (DESIGN §4)."""
+        self.request.once = True
+
+    def note(self, label: str, value: Callable[[], str]) -> bool:
+        """Set a metadata label; False (and nothing done) where the site has no `metadata` plugin."""
+        table = self.request.metadata
+        if table is None:
+            return False
+        table[label] = value
+        return True
+
+    def metadata(self, label: str) -> str | None:
+        """Return a metadata value, None where the label is not set."""
+        table = self.request.metadata
+        value = table.get(label) if table else None
+        return value() if value is not None else None
+
+    def background(self, query: Query | None = None) -> None:
+        """Send a query down the chain below the calling layer, behind the reply. Replaced by the chain."""
+        raise RuntimeError("outside a chain")
+
+    def __repr__(self) -> str:
+        return f"Query({self.name_text} {self.type_text})"
