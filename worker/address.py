@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from typing import NamedTuple
 
 
@@ -31,3 +32,27 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+
+_MAPPED = b"\0" * 10 + b"\xff\xff"
+
+
+def from_sockaddr(raw: bytes) -> Address:
+    """Read a kernel socket address (`struct sockaddr_in` or `sockaddr_in6`)."""
+    port = (raw[2] << 8) | raw[3]
+    if len(raw) < 28:
+        return Address(socket.inet_ntop(socket.AF_INET, raw[4:8]), port)
+    if raw[8:20] == _MAPPED:
+        return Address(socket.inet_ntop(socket.AF_INET, raw[20:24]), port)
+    ip = socket.inet_ntop(socket.AF_INET6, raw[8:24])
+    scope = int.from_bytes(raw[24:28], sys.byteorder)
+    return Address(f"{ip}%{scope}" if scope and ip.startswith("fe80") else ip, port)
+
+
+def to_sockaddr(ip: str, port: int, scope: int = 0) -> bytes:
+    """Write the kernel's form of an address; the inverse of `from_sockaddr` for unmapped addresses."""
+    if ":" in ip:
+        head = socket.AF_INET6.to_bytes(2, sys.byteorder) + port.to_bytes(2, "big") + bytes(4)
+        return head + socket.inet_pton(socket.AF_INET6, ip.partition("%")[0]) + scope.to_bytes(4, sys.byteorder)
+    head = socket.AF_INET.to_bytes(2, sys.byteorder) + port.to_bytes(2, "big")
+    return head + socket.inet_pton(socket.AF_INET, ip) + bytes(8)

@@ -43,9 +43,10 @@ class Failed(Message, frozen=True):
 
 
 class Fatal(Message, frozen=True):
-    """The whole server must end now with status 1 (`loop`); the text is printed as `[FATAL] text`."""
+    """The whole server must end now (`loop`: status 1; a panic under `debug`: 2); the text is printed as it is."""
 
     text: str
+    status: int = 1
 
 
 class Drained(Message, frozen=True):

@@ -8,7 +8,7 @@ in the keeper. A class may be a source (or layer) and a service at once: workers
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .query import Query
@@ -22,7 +22,24 @@ if TYPE_CHECKING:
 O = TypeVar("O")  # noqa: E741
 
 Outcome = Reply | Drop | None
-Steps = Generator[Query | Reply | Drop, Reply | Drop, None]
+
+
+class Timed:
+    """Yielded by a layer instead of a Query: ask below, but wait no longer than `timeout_s`.
+
+    Past that the yield raises TimeoutError, the run below goes on, and its outcome (a Reply, DROP or the exception)
+    is handed to `late`.
+    """
+
+    def __init__(
+        self, query: Query, timeout_s: float, late: Callable[[Reply | Drop | BaseException], None]
+    ) -> None:
+        self.query = query
+        self.timeout_s = timeout_s
+        self.late = late
+
+
+Steps = Generator[Query | Timed | Reply | Drop, Reply | Drop, None]
 
 
 class Plugin(Generic[O]):

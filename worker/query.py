@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .address import Address
+from .address import Address, from_sockaddr
 from .reply import Reply
-from .wire.codes import AA, CD, QR, RD, RA, Rcode, type_text
+from .wire.codes import AA, CD, QR, RA, RD, Rcode, type_text
 from .wire.edns import Edns
 from .wire.names import to_text
 from .wire.records import EMPTY, Section
@@ -27,32 +27,48 @@ _KEEP = RD | CD
 class Request:
     """One client request: where it came from, and what plugins note about it. The only mutable part of a query.
 
-    `peer` and `local` are the two ends (UDP on a wildcard: the bound address). `series` are metric cells that a
-    repeated answer bumps again; `repeats` are called for each repetition; `zones` were read; `once` forbids the
+    `peer` and `local` are the two ends (`local` on wildcard UDP sockets: the wildcard). `series` are metric cells that
+    a repeated answer bumps again; `repeats` are called for each repetition; `zones` were read; `once` forbids the
     memo; `variants` is how many different answers may be kept; `until` (monotonic s) is when the answer changes.
+    `started` is monotonic s; `tsig` the TSIG record as it came.
     """
 
-    __slots__ = (
-        "deadline", "depth", "listener", "local", "metadata", "once", "peer", "repeats", "series", "size_bytes",
-        "started", "until", "variants", "via", "zones",
-    )  # fmt: skip
+    # Defaults live on the class: a request that nobody notes anything about costs six stores.
+    metadata: dict[str, Callable[[], str]] | None = None
+    repeats: list[Callable[[Address, int], None]] | None = None
+    zones: list[Any] | None = None
+    once: bool = False
+    variants: int = 1
+    until: float | None = None
+    deadline: float | None = None
+    depth: int = 0
+    tsig: bytes | None = None
+    view: str = ""
+    _peer: Address | None = None
 
-    def __init__(self, listener: Listener, peer: Address, via: str, started: float, size_bytes: int) -> None:
+    def __init__(
+        self, listener: Listener, sender: bytes, family: int, via: str, started: float, size_bytes: int
+    ) -> None:
         self.listener = listener
-        self.peer = peer
-        self.local: Address | None = None
+        self.sender = sender
+        self.family = family  # 1 for IPv4, 2 for IPv6
         self.via = via  # "udp" or "tcp": what size rules and metrics call the transport
         self.started = started
         self.size_bytes = size_bytes
-        self.metadata: dict[str, Callable[[], str]] | None = None
         self.series: list[int] = []
-        self.repeats: list[Callable[[Address, int], None]] | None = None
-        self.zones: list[Any] | None = None
-        self.once = False
-        self.variants = 1
-        self.until: float | None = None
-        self.deadline: float | None = None
-        self.depth = 0
+
+    @property
+    def peer(self) -> Address:
+        """The client's end."""
+        peer = self._peer
+        if peer is None:
+            peer = self._peer = from_sockaddr(self.sender)
+        return peer
+
+    @property
+    def local(self) -> Address:
+        """The server's end."""
+        return self.listener.local
 
 
 class Query:

@@ -1,0 +1,122 @@
+"""The way of one query: read it, choose the site, run its chain, write the answer, and keep the answer if it may be.
+
+1. A failure raised by the chain is answered here with its rcode and nothing else.
+2. Anything else raised is ours: SERVFAIL for that query, a log line, a counter; with `debug` the server ends.
+3. Answers are handed on without the message ID, which the transport puts in front.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable
+
+from . import core_metrics, log
+from .chain import Result, Settled
+from .listener import Listener
+from .memo import Memo
+from .mux import route
+from .query import Query, Request
+from .reply import Drop, Failure, Reply
+from .wire.codes import IN, Rcode
+from .wire.edns import Edns
+from .wire.read import read
+from .wire.write import write
+
+Answer = bytes | None
+_BADVERS = Edns(size=0)
+_NOT_MULTIPLE = 2
+
+
+class Dispatch:
+    """Answers the messages of one listener. `end` is called with a text where a panic must end the server."""
+
+    def __init__(self, listener: Listener, end: Callable[[str], None]) -> None:
+        self.listener = listener
+        self.end = end
+
+    def handle(self, wire: bytes, request: Request, memo: Memo | None) -> Answer | Awaitable[Answer]:
+        """Answer one message. The result (without ID) may have to be awaited; None means silence."""
+        query = read(wire, request)
+        if not isinstance(query, Query):
+            return query[2:] if query is not None else None
+        try:
+            result = self.resolve(query)
+            if isinstance(result, Reply):
+                out = write(query, result)
+                if memo is not None and not request.once and _plain(query, wire):
+                    memo.admit(wire[2:], request, out)
+                return out
+            if isinstance(result, Drop):
+                return None
+            return self._await(query, result, wire, memo)
+        except Failure as failure:
+            return write(query, failed(query, failure))
+        except Exception as error:  # noqa: BLE001  panic containment, once for every query
+            return self._panic(query, error)
+
+    async def _await(self, query: Query, result: Awaitable[Settled], wire: bytes, memo: Memo | None) -> Answer:
+        try:
+            settled = await result
+            if isinstance(settled, Drop):
+                return None
+            out = write(query, settled)
+            if memo is not None and not query.request.once and _plain(query, wire):
+                memo.admit(wire[2:], query.request, out)
+            return out
+        except Failure as failure:
+            return write(query, failed(query, failure))
+        except Exception as error:  # noqa: BLE001  panic containment, once for every query
+            return self._panic(query, error)
+
+    def resolve(self, query: Query) -> Result:
+        """Return the outcome of a query from the mux on: what the core says itself, or the chain's result."""
+        listener = self.listener
+        if not query.owner:
+            return self._dropped(query, Rcode.SERVFAIL)
+        if query.qclass != IN and not listener.any_class:
+            return self._dropped(query, Rcode.REFUSED)
+        if query.edns is not None and query.edns.version:
+            return query.reply(Rcode.BADVERS).replace(edns=_BADVERS)
+        site = route(listener, query)
+        if site is None:
+            return self._dropped(query, Rcode.REFUSED)
+        return site.step(query)
+
+    def _dropped(self, query: Query, rcode: Rcode) -> Reply:
+        """What the core answers without a chain, counted under the zone `dropped`."""
+        reply = query.reply(rcode)
+        core_metrics.count_dropped(query, reply)
+        return reply
+
+    def _panic(self, query: Query, error: BaseException) -> Answer:
+        listener = self.listener
+        if listener.debug:
+            self.end("panic: " + "".join(traceback.format_exception(error)))
+            return None
+        text = f'Recovered from panic in server: "{listener.label}" {type(error).__name__}: {error}'
+        if listener.stacktrace:
+            text += "\n" + "".join(traceback.format_exception(error))
+        else:
+            log.trace_once(error)
+        log.error(text)
+        core_metrics.count_panic()
+        reply = query.reply(Rcode.SERVFAIL)
+        core_metrics.count_dropped(query, reply)
+        return write(query, reply)
+
+
+def failed(query: Query, failure: Failure) -> Reply:
+    """Return the bare answer for a failure; its extended error goes along where the client speaks EDNS."""
+    reply = query.reply(failure.rcode)
+    if failure.ede is None or query.edns is None:
+        return reply
+    code, text = failure.ede
+    return reply.replace(edns=Edns(query.edns.size, options=((15, code.to_bytes(2, "big") + text.encode()),)))
+
+
+def _plain(query: Query, wire: bytes) -> bool:
+    """Whether the memo may stand in for this query: no EDNS option, nothing behind the last record."""
+    edns = query.edns
+    if edns is None:
+        return query.end == len(wire)
+    return not edns.options and query.end + 11 == len(wire)

@@ -1,0 +1,44 @@
+"""Listeners as a worker sees them: one (transport, host, port), its zones, and what its sites have in common.
+
+A zone's entries keep the order of the file (views); choosing among them is the mux's work.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .address import Address
+
+if TYPE_CHECKING:
+    from .site import Site
+
+
+class Listener:
+    """`label` is the `server` label of metrics (`dns://:53`); `local` the bound address.
+
+    `zones` maps a zone (wire name) to the sites that serve it, in file order. `any_class` lets classes other than IN
+    in (chaos, forward); `debug` lets a panic end the process.
+    """
+
+    def __init__(self, index: int, label: str, transport: str, host: str, port: int) -> None:
+        self.index = index
+        self.label = label
+        self.transport = transport
+        self.host = host
+        self.port = port
+        self.local = Address(host or "::", port)
+        self.zones: dict[bytes, list[Site]] = {}
+        self.any_class = False
+        self.debug = False
+        self.stacktrace = False
+        self.read_s = 3.0
+        self.write_s = 5.0
+        self.idle_s = 10.0
+        self.max_tcp_queries = -1
+        self.filtered = False
+
+    def add(self, zone: bytes, site: Site) -> None:
+        """Register one zone of a site."""
+        self.zones.setdefault(zone, []).append(site)
+        self.any_class = self.any_class or site.opens_classes
+        self.filtered = self.filtered or bool(site.gates) or site.collects_metadata

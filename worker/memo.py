@@ -1,0 +1,166 @@
+"""The answer memo: what was answered once is answered again without the chain (DESIGN §4).
+
+1. A memo belongs to one listener, transport and address family; its key is the query without the ID.
+2. An entry is admitted when its key is seen for the second time, so floods of random names cost one set entry each.
+3. Entries live in two generations: hits in the old one move to the young one, a full young one becomes the old one
+   and the former old one goes. Hot answers stay, memory is bounded by `Budget`.
+4. An entry whose `until` has come, or whose zone was published anew, is never used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+from . import metrics
+from .address import Address, from_sockaddr
+from .query import Request
+
+MAX_KEY_BYTES = 512  # a longer query goes around the memo
+OVERHEAD_BYTES = 400  # of one entry: two dict slots, two bytes objects, the entry
+MAX_SEEN = 1 << 16
+
+
+class Entry:
+    """An answer (or several variants) without the message ID, and what each use of it has to do.
+
+    `series` are metric cells to bump by one a use, `repeats` callables for each use; `hits` are uses not yet counted.
+    """
+
+    __slots__ = ("hits", "index", "repeats", "series", "until", "variants", "wires")
+
+    def __init__(self, request: Request, wire: bytes) -> None:
+        self.wires = [wire]
+        self.variants = request.variants
+        self.index = 0
+        self.series = tuple(request.series)
+        self.repeats: tuple[Callable[[Address, int], None], ...] = tuple(request.repeats or ())
+        self.until = inf if request.until is None else request.until
+        self.hits = 0
+
+
+class Budget:
+    """What all memos of a worker may hold together: octets, shared by halves between the generations."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.memos: list[Memo] = []
+        self.dirty: list[Entry] = []
+        self.young_bytes = 0
+
+    def spend(self, size_bytes: int) -> None:
+        """Account for an admitted entry; turns the generations over when the young one is full."""
+        self.young_bytes += size_bytes
+        if self.young_bytes * 2 > self.limit_bytes:
+            self.young_bytes = 0
+            self.flush()
+            for memo in self.memos:
+                memo.turn()
+
+    def flush(self) -> None:
+        """Write the uses since the last flush into the metric cells."""
+        for entry in self.dirty:
+            hits, entry.hits = entry.hits, 0
+            metrics.repeat(entry.series, hits)
+        self.dirty.clear()
+
+    def clear(self) -> None:
+        """Forget all answers (counters are kept)."""
+        self.flush()
+        for memo in self.memos:
+            memo.clear()
+        self.young_bytes = 0
+
+
+class Memo:
+    """Answers by query octets. `young` and `old` map to plain octets or, where a use has consequences, an Entry."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.young: dict[bytes, bytes | Entry] = {}
+        self.old: dict[bytes, bytes | Entry] = {}
+        self.seen: set[int] = set()
+        self.by_zone: dict[Any, list[bytes]] = {}
+        budget.memos.append(self)
+
+    def get(self, key: bytes, now: float, sender: bytes, ident: int) -> bytes | None:
+        """Return the answer without the ID, or None. The caller has already looked into `young` for plain octets."""
+        found = self.young.get(key)
+        if found is None:
+            found = self.old.pop(key, None)
+            if found is None:
+                return None
+            self.young[key] = found
+            self.budget.spend(OVERHEAD_BYTES + len(key) + _size(found))
+        return found if isinstance(found, bytes) else self.use(key, found, now, sender, ident)
+
+    def use(self, key: bytes, entry: Entry, now: float, sender: bytes, ident: int) -> bytes | None:
+        """Return an entry's answer and do what each use has to do; None (and the entry gone) where it has died."""
+        if entry.until <= now:
+            self.young.pop(key, None)
+            return None
+        wires = entry.wires
+        if len(wires) < entry.variants:
+            return None
+        if not entry.hits:
+            self.budget.dirty.append(entry)
+        entry.hits += 1
+        if entry.repeats:
+            peer = from_sockaddr(sender)
+            for repeat in entry.repeats:
+                repeat(peer, ident)
+        if len(wires) == 1:
+            return wires[0]
+        entry.index = index = (entry.index + 1) % len(wires)
+        return wires[index]
+
+    def admit(self, key: bytes, request: Request, wire: bytes) -> None:
+        """Keep an answer if its key was seen before and nothing that took part forbids it."""
+        if request.once or request.tsig is not None or len(key) > MAX_KEY_BYTES:
+            return
+        mark = hash(key)
+        seen = self.seen
+        if mark not in seen:
+            if len(seen) >= MAX_SEEN:
+                seen.clear()
+            seen.add(mark)
+            return
+        known = self.young.get(key)
+        if isinstance(known, Entry) and len(known.wires) < known.variants:
+            known.wires.append(wire)
+            self.budget.spend(len(wire) + 40)
+            return
+        plain = not request.series and not request.repeats and request.until is None and request.variants == 1
+        self.young[key] = wire if plain else Entry(request, wire)
+        for zone in request.zones or ():
+            self.by_zone.setdefault(zone, []).append(key)
+        self.budget.spend(OVERHEAD_BYTES + len(key) + len(wire))
+
+    def forget(self, zone: Any) -> None:
+        """Drop every answer that read a zone."""
+        for key in self.by_zone.pop(zone, ()):
+            self.young.pop(key, None)
+            self.old.pop(key, None)
+
+    def turn(self) -> None:
+        """Make the young generation the old one."""
+        self.old = self.young
+        self.young = {}
+        for zone, keys in list(self.by_zone.items()):
+            kept = [key for key in keys if key in self.old]
+            if kept:
+                self.by_zone[zone] = kept
+            else:
+                del self.by_zone[zone]
+
+    def clear(self) -> None:
+        """Forget all answers."""
+        self.young.clear()
+        self.old.clear()
+        self.seen.clear()
+        self.by_zone.clear()
+
+
+def _size(found: bytes | Entry) -> int:
+    return len(found) if isinstance(found, bytes) else sum(map(len, found.wires))

@@ -1,0 +1,178 @@
+"""Bytes to queries: header screening first, then the question, then whatever OPT there is.
+
+Lenient as the reference is (spec core §4.1): section counts may exceed the data if it ends at a record boundary,
+trailing octets are ignored, the question may hold compression pointers, the last of several OPTs counts.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from ..query import Query
+from .codes import OPT, TSIG, Opcode, Rcode
+from .edns import Edns, options
+from .names import ROOT
+
+if TYPE_CHECKING:
+    from ..query import Request
+
+_HEADER = struct.Struct("!HHHHHH")
+_REJECT = struct.Struct("!HHHHHH")
+_FIXED = struct.Struct("!HHIH")
+_ECHOED: Final = 0x03B0  # TC RD RA AD CD survive in a reject; AA and Z do not
+MAX_POINTERS: Final = 126  # bounds the walk through compression pointers
+_KNOWN_OPTS: dict[bytes, Edns] = {}
+_MAX_KNOWN_OPTS: Final = 4096
+
+
+class Malformed(Exception):
+    """A message that cannot be read; `rcode` is what its sender is told."""
+
+    def __init__(self, rcode: Rcode = Rcode.FORMERR) -> None:
+        super().__init__(rcode.name)
+        self.rcode = rcode
+
+
+def reject(wire: bytes, rcode: int, opcode: int = 0, question: bytes = b"") -> bytes:
+    """Return the bare answer to what is not worth more (spec core §4.1)."""
+    ident, flags = _HEADER.unpack_from(wire)[:2]
+    word = 0x8000 | (opcode << 11) | (flags & _ECHOED) | rcode
+    return _REJECT.pack(ident, word, 1 if question else 0, 0, 0, 0) + question
+
+
+def read(wire: bytes, request: Request) -> Query | bytes | None:
+    """Return the query, or the reject to send, or None where silence is right.
+
+    `wire` is a whole message. A message whose header promises a question and holds none gives a Query with an empty
+    `owner` (the core answers SERVFAIL).
+    """
+    if len(wire) < 12:
+        return None
+    ident, flags, qdcount, ancount, nscount, arcount = _HEADER.unpack_from(wire)
+    if flags & 0x8000:
+        return None
+    opcode = (flags >> 11) & 15
+    if opcode and opcode != Opcode.NOTIFY:
+        return reject(wire, Rcode.NOTIMP, opcode)
+    if qdcount != 1 or ancount > 1 or nscount > 1 or arcount > 2:
+        return reject(wire, Rcode.FORMERR)
+    if len(wire) == 12:
+        return Query(request, ident, flags, b"", b"", 0, 0)
+    try:
+        # Hot path: a plain name, then nothing or one OPT without surprises.
+        at = 12
+        size = wire[12]
+        while size:
+            if size > 63:
+                return _unusual(wire, request)
+            at += size + 1
+            size = wire[at]
+        end = at + 5
+        if at > 266 or len(wire) < end:
+            return _unusual(wire, request)
+        owner = wire[12 : at + 1]
+        query = Query(
+            request, ident, flags, owner.lower(), owner,
+            (wire[at + 1] << 8) | wire[at + 2], (wire[at + 3] << 8) | wire[at + 4], None, wire, end,
+        )  # fmt: skip
+        if ancount or nscount or arcount:
+            if arcount == 1 and not ancount and not nscount:
+                query.edns = _KNOWN_OPTS.get(wire[end:]) or _additional(wire, end, request, 1)
+            else:
+                query.edns = _additional(wire, end, request, ancount + nscount + arcount)
+        return query
+    except (IndexError, Malformed, ValueError):
+        return _broken(wire)
+
+
+def _broken(wire: bytes) -> bytes:
+    """FORMERR, with the question if that much could be read."""
+    try:
+        owner, at = name_at(wire, 12)
+        if len(wire) >= at + 4:
+            return reject(wire, Rcode.FORMERR, 0, owner + wire[at : at + 4])
+    except (IndexError, Malformed):
+        pass
+    return reject(wire, Rcode.FORMERR)
+
+
+def _unusual(wire: bytes, request: Request) -> Query | bytes:
+    """The whole reading of the question: pointers, and questions cut off behind the name."""
+    ident, flags, _, ancount, nscount, arcount = _HEADER.unpack_from(wire)
+    try:
+        owner, at = name_at(wire, 12)
+        left = len(wire) - at
+        if left in (1, 3):
+            raise Malformed
+        qtype = int.from_bytes(wire[at : at + 2], "big")
+        qclass = int.from_bytes(wire[at + 2 : at + 4], "big")
+        end = min(at + 4, len(wire))
+        query = Query(request, ident, flags, owner.lower(), owner, qtype, qclass)
+        query.edns = _additional(wire, end, request, ancount + nscount + arcount)
+        return query
+    except (IndexError, Malformed, ValueError):
+        return _broken(wire)
+
+
+def name_at(wire: bytes, at: int) -> tuple[bytes, int]:
+    """Read a possibly compressed name; returns it uncompressed, with the offset behind it.
+
+    Raises Malformed for reserved label types, loops and names over 255 octets, IndexError at the end of data.
+    """
+    out = bytearray()
+    after = -1
+    jumps = 0
+    while size := wire[at]:
+        if size < 64:
+            label = wire[at : at + size + 1]
+            if len(label) != size + 1:
+                raise Malformed
+            out += label
+            at += size + 1
+            if len(out) > 254:
+                raise Malformed
+        elif size >= 0xC0:
+            if after < 0:
+                after = at + 2
+            jumps += 1
+            if jumps > MAX_POINTERS:
+                raise Malformed
+            at = ((size & 0x3F) << 8) | wire[at + 1]
+        else:
+            raise Malformed
+    return bytes(out) + ROOT, (at + 1 if after < 0 else after)
+
+
+def _additional(wire: bytes, at: int, request: Request, count: int) -> Edns | None:
+    """Walk the records behind the question; the last OPT counts. Notes a TSIG on the request."""
+    found = None
+    start = at
+    for _ in range(count):
+        if at >= len(wire):
+            break
+        owner, body = name_at(wire, at)
+        rtype, size, ttl, length = _FIXED.unpack_from(wire, body) if body + 10 <= len(wire) else _cut()
+        if body + 10 + length > len(wire):
+            raise Malformed
+        if rtype == OPT:
+            found = Edns(size, (ttl >> 16) & 255, ttl >> 24, ttl & 0xFFFF, options(wire[body + 10 : body + 10 + length]))
+        elif rtype == TSIG:
+            request.tsig = wire[at : body + 10 + length]
+            request.once = True
+        else:
+            check_rdata(wire, body + 10, length, rtype)
+        at = body + 10 + length
+    if found is not None and not found.options and count == 1 and at == len(wire) and len(_KNOWN_OPTS) < _MAX_KNOWN_OPTS:
+        _KNOWN_OPTS[wire[start:]] = found
+    return found
+
+
+def _cut() -> tuple[int, int, int, int]:
+    raise Malformed
+
+
+def check_rdata(wire: bytes, at: int, length: int, rtype: int) -> None:
+    """Refuse address records of a wrong size; other rdata of queries is not looked at."""
+    if (rtype == 1 and length not in (0, 4)) or (rtype == 28 and length not in (0, 16)):
+        raise Malformed

@@ -1,0 +1,118 @@
+"""Queries and replies to bytes: the finishing of every answer (spec core §4.3).
+
+In order: the OPT record is brought in line with the query's, what fits stays uncompressed, what does not is
+compressed and cut from the end with TC, and long UDP answers are compressed.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from ..query import Query
+from ..reply import Reply
+from .codes import TC, TSIG
+from .compress import compress
+from .edns import DO, Edns
+from .records import Section
+
+_HEAD = struct.Struct("!HHHHHH")
+_TAIL = struct.Struct("!HHHHH")
+_ECHOED_OPTIONS: Final = {3, 9, 10, 11, 12}  # NSID, EXPIRE, COOKIE, TCP-KEEPALIVE, PADDING
+MAX_PLAIN_V4: Final = 1480  # octets; longer UDP answers are compressed to stay clear of fragments
+MAX_PLAIN_V6: Final = 1220
+_echoes: dict[Edns, bytes] = {}
+registered_options: set[int] = set()
+
+
+def _echo(edns: Edns) -> bytes:
+    """The OPT of an answer whose maker put none in: the client's own, masked."""
+    wire = _echoes.get(edns)
+    if wire is None:
+        kept = tuple(o for o in edns.options if o[0] in _ECHOED_OPTIONS or o[0] in registered_options)
+        wire = Edns(edns.size, 0, 0, edns.flags & 0xFF00, kept).wire
+        if not edns.options and len(_echoes) < 4096:
+            _echoes[edns] = wire
+    return wire
+
+
+def opt(query: Query, reply: Reply) -> bytes:
+    """Return the OPT record of the answer, or nothing."""
+    asked, given = query.edns, reply.edns
+    if asked is None:
+        if given is None:
+            return b""
+        return given.wire if reply.rcode < 16 else _extended(given, reply.rcode).wire
+    if given is None:
+        wire = _echo(asked)
+        return wire if reply.rcode < 16 else wire[:5] + bytes((reply.rcode >> 4,)) + wire[6:]
+    flags = (given.flags & 0xFF00) | (asked.flags & DO)
+    return Edns(asked.size, 0, reply.rcode >> 4, flags, given.options).wire
+
+
+def _extended(edns: Edns, rcode: int) -> Edns:
+    return Edns(edns.size, edns.version, rcode >> 4, edns.flags, edns.options)
+
+
+def question(query: Query) -> bytes:
+    """Return the question section, uncompressed, in the letter case of the client."""
+    if query.end:
+        return query.wire[12 : query.end]
+    if not query.owner:
+        return b""
+    return query.owner + query.qtype.to_bytes(2, "big") + query.qclass.to_bytes(2, "big")
+
+
+def write(query: Query, reply: Reply) -> bytes:
+    """Return the answer as it goes out, without its first two octets (the message ID)."""
+    answer, authority, additional = reply.answer, reply.authority, reply.additional
+    asked = query.edns
+    # Hot path: no OPT, or the client's own without options, echoed.
+    extra = b"" if asked is None and reply.edns is None else opt(query, reply)
+    body = b"".join((question(query), answer.wire, authority.wire, additional.wire, extra))
+    size = len(body) + 12
+    if size > 512 and not _fits(query, size):
+        return _fitted(query, reply, extra)
+    return (
+        _TAIL.pack(
+            reply.flags | (reply.opcode << 11) | (reply.rcode & 15),
+            1 if query.owner else 0,
+            answer.count,
+            authority.count,
+            additional.count + (1 if extra else 0),
+        )
+        + body
+    )
+
+
+def _fits(query: Query, size: int) -> bool:
+    request = query.request
+    if size > query.size_limit:
+        return False
+    return request.via == "tcp" or size <= (MAX_PLAIN_V4 if request.family == 1 else MAX_PLAIN_V6)
+
+
+def uncompressed_size(query: Query, reply: Reply) -> int:
+    """Return the length in octets of the reply as its maker handed it over: what `{rsize}` and metrics report."""
+    given = reply.edns.wire if reply.edns is not None else b""
+    if reply.compress:
+        packed = compress(question(query), (reply.answer, reply.authority, reply.additional), 1 << 20)
+        return 12 + len(packed.body) + len(given)
+    return (
+        12 + len(question(query)) + len(reply.answer.wire) + len(reply.authority.wire) + len(reply.additional.wire)
+        + len(given)
+    )  # fmt: skip
+
+
+def _fitted(query: Query, reply: Reply, extra: bytes) -> bytes:
+    """Compress, and cut from the end what is too long."""
+    sections: tuple[Section, Section, Section] = (reply.answer, reply.authority, reply.additional)
+    signed = bool(reply.additional) and reply.additional[-1].rtype == TSIG
+    limit = 65535 if signed else query.size_limit
+    packed = compress(question(query), sections, limit - 12 - len(extra))
+    word = reply.flags | (reply.opcode << 11) | (reply.rcode & 15)
+    if packed.cut:
+        word |= TC
+    an, ns, ar = packed.counts
+    head = _TAIL.pack(word, 1 if query.owner else 0, an, ns, ar + (1 if extra else 0))
+    return head + packed.body + extra
