@@ -1,0 +1,33 @@
+# `make serve` and `make test` need nothing but Python 3.11 and this folder.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SOURCES := config worker plugins master
+COREFILE ?= config/examples/Corefile
+
+.PHONY: serve test check bench clean
+
+serve: $(INSTALLED)
+	exec $(BIN)/shardns -conf $(COREFILE)
+
+test: $(INSTALLED)
+	$(BIN)/pytest -q
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p shardns
+	$(BIN)/mypy tests
+
+bench: $(INSTALLED)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+# Installs once; again when the dependencies change.
+$(INSTALLED): pyproject.toml setup.py
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
