@@ -99,7 +99,7 @@ class WireReply(Reply):
 
 
 def decode(wire: bytes) -> WireReply:
-    """Read a whole message; its ID and question are for the caller to check. Raises Malformed, Cut if it is too short."""
+    """Read a whole message; ID and question are for the caller to check. Raises Malformed, Cut if it is too short."""
     try:
         return _read(wire)
     except (IndexError, struct.error):
@@ -138,6 +138,7 @@ def asks(wire: bytes, owner: bytes, qtype: int, qclass: int) -> bool:
 
 
 def _read(wire: bytes) -> WireReply:
+    # One loop for all records, since a call a record costs as much as the record: 1.5 us for one address and an OPT.
     ident, word, questions, *counts = _HEADER.unpack_from(wire)
     size = len(wire)
     at = 12
@@ -203,11 +204,10 @@ def _question(wire: bytes, at: int) -> int:
 
 
 def _edns(wire: bytes, start: int, end: int) -> Edns:
-    at = start
-    while wire[at]:  # RFC 6891 §6.1.2: the owner is the root
+    if wire[start]:  # RFC 6891 §6.1.2: the owner is the root
         raise Malformed
-    _, size, ttl, _ = _FIXED.unpack_from(wire, at + 1)
-    return Edns(size, (ttl >> 16) & 255, ttl >> 24, ttl & 0xFFFF, options(wire[at + 11 : end]))
+    _, size, ttl, _ = _FIXED.unpack_from(wire, start + 1)
+    return Edns(size, (ttl >> 16) & 255, ttl >> 24, ttl & 0xFFFF, options(wire[start + 11 : end]))
 
 
 def _section(records: list[Record]) -> Section:
@@ -235,40 +235,37 @@ class _Names:
         """Return the name at an offset, uncompressed, and the offset behind it. Raises Malformed, IndexError."""
         wire, known = self.wire, self.known
         parts: list[tuple[int, bytes]] = []  # (offset, labels that stand there)
-        start = first = at
+        start = at
         after = 0
         while True:
             size = wire[at]
             if size == 0:
+                parts.append((start, wire[start:at]))
+                after = after or at + 1
                 tail = ROOT
                 break
             if size < 64:
                 at += size + 1
-            elif size < 0xC0:
+                continue
+            if size < 0xC0:
                 raise Malformed
-            else:
-                target = ((size & 63) << 8) | wire[at + 1]
-                parts.append((start, wire[start:at]))
-                after = after or at + 2
-                found = known.get(target)
-                if found is not None:
-                    tail = found
-                    break
-                # RFC 1035 §4.1.4: a prior occurrence; what points elsewhere may loop.
-                if target >= start or len(parts) > MAX_POINTERS:
-                    raise Malformed
-                start = at = target
-        if not tail or tail is ROOT:
-            if not after:
-                after = at + 1
+            target = ((size & 63) << 8) | wire[at + 1]
             parts.append((start, wire[start:at]))
+            after = after or at + 2
+            found = known.get(target)
+            if found is not None:
+                tail = found
+                break
+            # RFC 1035 §4.1.4: a prior occurrence; what points elsewhere may loop.
+            if target >= start or len(parts) > MAX_POINTERS:
+                raise Malformed
+            start = at = target
         name = tail
         for offset, labels in reversed(parts):
             name = labels + name
             known[offset] = name
         if len(name) > MAX_NAME_BYTES:
             raise Malformed
-        known[first] = name
         return name, after
 
     def rdata(self, at: int, end: int, layout: Layout | None) -> bytes:
@@ -276,6 +273,8 @@ class _Names:
         wire = self.wire
         if layout is None:
             return wire[at:end]
+        if at == end and layout != ("S",):
+            raise Malformed
         out: list[bytes] = []
         for item in layout:
             if item == "n":
