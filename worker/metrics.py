@@ -19,7 +19,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from .seats import Seat
 
@@ -44,6 +44,7 @@ SIZES = (
 Merge = Literal["sum", "max", "keeper", "own"]
 
 declared: dict[str, Metric] = {}
+caches: list[dict[Any, Any]] = []  # of cells, kept by other modules: emptied when the seat changes
 seat = Seat.private()
 values = seat.values
 
@@ -168,6 +169,8 @@ def use(taken: Seat) -> None:
     seat, values = taken, taken.values
     for metric in declared.values():
         metric._cells.clear()
+    for cache in caches:
+        cache.clear()
     for series in taken.series():
         metric_ = declared.get(series.metric)
         if metric_ and metric_.width == series.width and len(metric_.labels) == len(series.labels):
