@@ -85,7 +85,7 @@ def expected(wire: bytes) -> list[list[tuple[bytes, int, int, int, bytes]]]:
     return [
         [
             (s.name.to_wire() or b"", int(s.rdtype), int(s.rdclass), s.ttl, r.to_wire() or b"")
-            for s in section
+            for s in part
             for r in s
         ]
         for part in (parsed.answer, parsed.authority, parsed.additional)
