@@ -1,0 +1,53 @@
+"""Walks the recorded scenarios: what a client of the reference sees, a client of shardns must see."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SHARDNS = Path(sys.executable).with_name("shardns")
+BUILT = (
+    "root,bind,debug,errors,log,reload,whoami,hosts,file,erratic,chaos,any,template,loadbalance,forward,cache,loop,"
+    "health,ready,prometheus,import"
+)
+LIMIT_S = 900
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(LIMIT_S + 60)]
+
+
+@pytest.mark.parametrize(
+    ("options", "memo"),
+    [
+        pytest.param("", "on", id="default-workers"),
+        pytest.param("", "off", id="default-workers-memo-off", marks=pytest.mark.long),
+        pytest.param("--workers 4", "on", id="four-workers", marks=pytest.mark.long),
+        pytest.param("--workers 4", "off", id="four-workers-memo-off", marks=pytest.mark.long),
+    ],
+)
+def test_every_scenario_of_the_built_directives_passes(options: str, memo: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable, str(HERE / "conform.py"), "check", "-v",
+            "--server", f"{SHARDNS} -conf {{corefile}} {options}",
+            "--golden", str(HERE / "golden"), "--accept", str(HERE / "accepted.txt"), "--only", BUILT,
+            *sorted(str(path) for path in (HERE / "scenarios").glob("*.toml")),
+        ],
+        env={**os.environ, "SHARDNS_MEMO": memo, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LIMIT_S,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert " passed, 0 failed" in done.stdout
+
+
+def test_at_most_twelve_steps_are_meant_to_differ() -> None:
+    lines = [line for line in (HERE / "accepted.txt").read_text().splitlines() if line and not line.startswith("#")]
+    assert len(lines) <= 12
+    assert all(len(line.split(None, 2)) == 3 for line in lines), "each needs a reason"
