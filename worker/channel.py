@@ -11,6 +11,7 @@ from __future__ import annotations
 import mmap
 import socket
 from dataclasses import dataclass, field
+from typing import Any as Any_
 
 import msgspec
 
@@ -175,7 +176,8 @@ class Spawn:
     """What a forked child is born with. Sockets that it must not keep are closed before it sees this.
 
     `seat` names its metrics file and is owned by one live process at a time; `cells` is anonymous memory shared by
-    all processes of the generation (8-octet words, see `worker.shared`); `folder` holds the store and the metrics.
+    all processes of the generation (8-octet words, see `worker.shared`); `folder` holds the store and the metrics;
+    `classes` maps directives to plugin classes (the worker's layer imports no plugin).
     """
 
     role: str  # "keeper" or "worker"
@@ -189,3 +191,4 @@ class Spawn:
     folder: str
     lent: list[Lent] = field(default_factory=list)
     endpoints: list[Lent] = field(default_factory=list)
+    classes: dict[str, Any_] = field(default_factory=dict)

@@ -1,0 +1,197 @@
+"""recvmmsg and sendmmsg through ctypes: up to 64 datagrams a call, all buffers allocated once.
+
+1. A row is one datagram: its octets, its sender, its control data (where the socket asks for packet info), and an
+   answer made of two pieces: the first two octets as received (the ID) and the rest read straight out of a bytes
+   object, whose payload follows the object header in CPython. The object must live until `send` has returned.
+2. What the kernel writes back (name and control lengths, flags) is reset before every receive.
+3. An answer leaves from the address that its query came to: the received packet info goes back with it, with the
+   interface left to the routing table unless the address is link-local.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import select
+import socket
+import sys
+from typing import Final
+
+ROWS: Final = 64
+SIZE: Final = 512  # octets; what the reference reads of a datagram (spec core §4.1)
+NAME: Final = 32  # octets a sender's address takes
+CONTROL: Final = 40  # octets: one in6_pktinfo or in_pktinfo with its head
+PAYLOAD: Final = bytes.__basicsize__ - 1  # offset of the octets in a bytes object
+_HEADER: Final = 64  # sizeof(struct mmsghdr)
+_DONTWAIT: Final = socket.MSG_DONTWAIT
+_SEND_WAIT_MS: Final = 20  # how long a full send buffer may hold a burst up
+
+if sys.implementation.name != "cpython" or ctypes.string_at(id(b"probe") + PAYLOAD, 5) != b"probe":
+    raise ImportError("bytes objects are not laid out as CPython's")
+
+
+class _Iovec(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("size", ctypes.c_size_t))
+
+
+class _Message(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_void_p),
+        ("name_size", ctypes.c_uint32),
+        ("iov", ctypes.c_void_p),
+        ("iov_size", ctypes.c_size_t),
+        ("control", ctypes.c_void_p),
+        ("control_size", ctypes.c_size_t),
+        ("flags", ctypes.c_int),
+        ("_gap", ctypes.c_int),
+        ("size", ctypes.c_uint),
+        ("_end", ctypes.c_uint),
+    )
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_recvmmsg = _libc.recvmmsg
+_sendmmsg = _libc.sendmmsg
+
+
+class Burst:
+    """The buffers and calls of one UDP socket.
+
+    After `receive`: row i's datagram is `data[i*SIZE : i*SIZE + sizes[16*i + SIZE_AT]]`, its sender
+    `names[i*NAME : i*NAME + name_size]`. Before `send`: `answers[4*i + 2]` is the address and `answers[4*i + 3]` the length
+    of row i's answer.
+    """
+
+    SIZE_AT: Final = 14  # 32-bit word of a header that holds the datagram's length
+
+    def __init__(self, sock: socket.socket, packet_info: bool) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.name_size = 28 if sock.family == socket.AF_INET6 else 16
+        self.packet_info = packet_info
+        # interface index inside the control data, as a 32-bit word
+        self.interface_at = 8 if sock.family == socket.AF_INET6 else 4
+        self.data = bytearray(SIZE * ROWS)
+        self.names = bytearray(NAME * ROWS)
+        self.controls = bytearray(CONTROL * ROWS)
+        self._held = [(ctypes.c_char * len(b)).from_buffer(b) for b in (self.data, self.names, self.controls)]
+        data_at, names_at, controls_at = map(ctypes.addressof, self._held)
+        self._in_iov = (_Iovec * ROWS)()
+        self._out_iov = (_Iovec * (2 * ROWS))()
+        self._in = (_Message * ROWS)()
+        self._out = (_Message * ROWS)()
+        self._compact = (_Message * ROWS)()
+        for i in range(ROWS):
+            self._in_iov[i] = _Iovec(data_at + SIZE * i, SIZE)
+            self._out_iov[2 * i] = _Iovec(data_at + SIZE * i, 2)
+            for message, iov, pieces in (
+                (self._in[i], ctypes.addressof(self._in_iov) + 16 * i, 1),
+                (self._out[i], ctypes.addressof(self._out_iov) + 32 * i, 2),
+            ):
+                message.name, message.name_size = names_at + NAME * i, self.name_size
+                message.iov, message.iov_size = iov, pieces
+                if packet_info:
+                    message.control, message.control_size = controls_at + CONTROL * i, CONTROL
+        self.sizes = memoryview(self._in).cast("B").cast("I")
+        self.answers = memoryview(self._out_iov).cast("B").cast("Q")
+        self._control_words = memoryview(self.controls).cast("I")
+        self._pristine = bytes(memoryview(self._in).cast("B"))
+        self._in_at = ctypes.addressof(self._in)
+        self._out_at = ctypes.addressof(self._out)
+        self._compact_at = ctypes.addressof(self._compact)
+        self._last = 0
+
+    def receive(self) -> int:
+        """Receive what waits, at most `ROWS` datagrams; returns their number."""
+        if self._last:
+            ctypes.memmove(self._in_at, self._pristine, self._last * _HEADER)
+        count: int = _recvmmsg(self.fd, ctypes.c_void_p(self._in_at), ROWS, _DONTWAIT, None)
+        self._last = max(count, 0)
+        if self.packet_info and count > 0:
+            words, at = self._control_words, self.interface_at
+            for i in range(at, at + count * 10, 10):
+                words[i] = 0
+        return self._last
+
+    def sender(self, row: int) -> bytes:
+        """Return a row's sender as the kernel wrote it."""
+        start = row * NAME
+        return bytes(self.names[start : start + self.name_size])
+
+    def control(self, row: int) -> bytes:
+        """Return a row's packet info, for an answer that comes later."""
+        return bytes(self.controls[row * CONTROL : row * CONTROL + CONTROL]) if self.packet_info else b""
+
+    def send(self, count: int) -> None:
+        """Send the answers of the first `count` rows."""
+        self._send(self._out_at, count)
+
+    def send_rows(self, rows: list[int]) -> None:
+        """Send the answers of some rows."""
+        source, target = memoryview(self._out).cast("B"), memoryview(self._compact).cast("B")
+        for k, row in enumerate(rows):
+            target[k * _HEADER : (k + 1) * _HEADER] = source[row * _HEADER : (row + 1) * _HEADER]
+        self._send(self._compact_at, len(rows))
+
+    def _send(self, at: int, count: int) -> None:
+        waited = False
+        while count > 0:
+            sent = _sendmmsg(self.fd, ctypes.c_void_p(at), count, _DONTWAIT)
+            if sent < 0:
+                if ctypes.get_errno() in (errno.EAGAIN, errno.ENOBUFS) and not waited:
+                    waited = True
+                    wait_writable(self.fd)
+                    continue
+                sent = 1  # the message at the head cannot be sent (port 0, no route): go on behind it
+            at += sent * _HEADER
+            count -= sent
+
+
+class Outbox:
+    """Answers that come after their burst: collected in one turn of the event loop, sent by one call."""
+
+    def __init__(self, burst: Burst) -> None:
+        self.burst = burst
+        self._rows: list[tuple[bytes, bytes, bytes, bytes]] = []
+        self._names = (ctypes.c_char * (NAME * ROWS))()
+        self._controls = (ctypes.c_char * (CONTROL * ROWS))()
+        self._iov = (_Iovec * (2 * ROWS))()
+        self._messages = (_Message * ROWS)()
+        for i in range(ROWS):
+            message = self._messages[i]
+            message.name = ctypes.addressof(self._names) + NAME * i
+            message.name_size = burst.name_size
+            message.iov, message.iov_size = ctypes.addressof(self._iov) + 32 * i, 2
+            if burst.packet_info:
+                message.control, message.control_size = ctypes.addressof(self._controls) + CONTROL * i, CONTROL
+            self._iov[2 * i].size = 2
+        self._words = memoryview(self._iov).cast("B").cast("Q")
+        self._names_view = memoryview(self._names).cast("B")
+        self._controls_view = memoryview(self._controls).cast("B")
+
+    def add(self, sender: bytes, control: bytes, ident: bytes, answer: bytes) -> bool:
+        """Queue one answer; True where it is the first and somebody should call `flush` soon."""
+        self._rows.append((sender, control, ident, answer))
+        return len(self._rows) == 1
+
+    def flush(self) -> None:
+        """Send everything queued."""
+        rows, self._rows = self._rows, []
+        names, controls, words = self._names_view, self._controls_view, self._words
+        for start in range(0, len(rows), ROWS):
+            part = rows[start : start + ROWS]
+            for i, (sender, control, ident, answer) in enumerate(part):
+                names[i * NAME : i * NAME + len(sender)] = sender
+                if control:
+                    controls[i * CONTROL : i * CONTROL + CONTROL] = control
+                words[4 * i] = id(ident) + PAYLOAD
+                words[4 * i + 2] = id(answer) + PAYLOAD
+                words[4 * i + 3] = len(answer)
+            self.burst._send(ctypes.addressof(self._messages), len(part))
+
+
+def wait_writable(fd: int) -> None:
+    """Wait a moment for room in a socket's send buffer."""
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    poll.poll(_SEND_WAIT_MS)

@@ -1,0 +1,106 @@
+"""The keeper: loads what a generation serves, publishes it, and runs the services once it is committed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NoReturn
+
+from .channel import Any as AnyMessage
+from .channel import Drain, Flushed, Quiesce, Quiesced, Relay, Reloaded, Spawn, Start, Started, Stopped, Stopping, send
+from .plugin import Plugin, Service
+from .process import Child, run
+from .scope import Scope
+from .store.publish import Publisher
+
+
+class Keeper(Child):
+    """The keeper process of one generation."""
+
+    def __init__(self, spawn: Spawn) -> None:
+        super().__init__(spawn)
+        self.scopes: list[Scope] = []
+        self.services: list[Service[Any]] = []
+        self.publisher: Publisher
+        self._work: asyncio.Task[None] | None = None
+
+    async def prepare(self) -> None:
+        """Load everything into the generation's staging."""
+        generation = self.generation
+        model = generation.model
+        for lent, endpoint in zip(self.spawned.endpoints, model.endpoints, strict=False):
+            if lent.tcp:
+                generation.endpoints[endpoint.address] = lent.tcp[0]
+        self.publisher = Publisher(generation.folder, generation.number)
+        generation.store = self.publisher
+        staging = self.publisher.staging()
+        self.services = in_setup_order(generation.sites, model.order)
+        for service in self.services:
+            await service.load(staging)
+        staging.commit()
+
+    def told(self, message: AnyMessage) -> None:
+        """Do what the master says, one thing after the other."""
+        match message:
+            case Start(first=first):
+                self._next(self._start(first))
+            case Quiesce():
+                self._next(self._quiesce())
+            case Stopping():
+                self._next(self._stopping())
+            case Drain():
+                self._next(self._drain())
+            case Reloaded(ok=ok, text=text):
+                self.generation.reloaded(ok, text)
+            case Flushed(token=token):
+                self.generation.flushed(token)
+            case Relay():
+                self.generation.relayed(message)
+            case _:
+                pass
+
+    def _next(self, work: Any) -> None:
+        previous = self._work
+
+        async def in_turn() -> None:
+            if previous is not None:
+                await asyncio.wait({previous})
+            await work
+
+        self._work = asyncio.get_running_loop().create_task(in_turn())
+
+    async def _start(self, first: bool) -> None:
+        self.publisher.committed()
+        for service in self.services:
+            scope = Scope(self.generation, first)
+            self.scopes.append(scope)
+            await service.start(scope)
+        send(self.channel, Started())
+
+    async def _quiesce(self) -> None:
+        while self.scopes:
+            await self.scopes.pop().close()
+        send(self.channel, Quiesced())
+
+    async def _stopping(self) -> None:
+        for service in self.services:
+            await service.stopping()
+        send(self.channel, Stopped())
+
+    async def _drain(self) -> None:
+        while self.scopes:
+            await self.scopes.pop().close()
+        self.ended.set()
+
+
+def in_setup_order(sites: list[Any], order: tuple[str, ...]) -> list[Service[Any]]:
+    """Return the services in the reference's order: directives outside, blocks inside (spec core §3.1)."""
+    found: list[Plugin[Any]] = []
+    for directive in order:
+        for site in sites:
+            found += [m for m in site.members if m.directive == directive]
+    return [m for m in found if isinstance(m, Service)]
+
+
+def run_keeper(spawn: Spawn) -> NoReturn:
+    """Live as a keeper; never returns."""
+    run(lambda: Keeper(spawn))

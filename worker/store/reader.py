@@ -1,0 +1,203 @@
+"""Reading the store: what a worker holds of it.
+
+1. A read transaction lives for one burst: `begin` before the first look-up, `end` behind the last; nobody keeps one
+   over a wait, or the file could not shrink.
+2. `begin` takes its snapshot first and looks at the sequence then: whoever sees an old sequence sees old data, too,
+   which are only swept after they were replaced.
+3. A zone id is immutable, so what was decoded of it may be kept as long as the handle lives.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..wire.codes import NS, RRSIG, SOA
+from ..wire.names import ROOT, key
+from ..wire.records import EMPTY, Section
+from . import layout
+from .environment import Sequence
+from .nodes import Node, _runs
+
+HOT_NODES: Final = 16_384  # of all zones of a worker; about 0.8 KiB each
+
+Table = dict[bytes, "Zone"]
+
+
+class Store:
+    """The zones environment as one worker reads it, for its generation."""
+
+    def __init__(self, environment: Any, sequence: Sequence, generation: int) -> None:
+        self.environment = environment
+        self.sequence = sequence
+        self.generation = generation
+        self.open = False
+        self.txn: Any = None
+        self.hot = 0
+        self._cursor: Any = None
+        self._seen = -1
+        self._tables: dict[str, Table] = {}
+        self._zones: dict[tuple[str, bytes], Zone] = {}
+
+    def begin(self) -> None:
+        """Open the snapshot of a burst; new zones appear in the tables here. Harmless when it is open already."""
+        if self.open:
+            return
+        if self.txn is None:
+            self.txn = self.environment.begin()
+        else:
+            self.txn.renew()
+        self.open = True
+        if self.sequence.value != self._seen:
+            self._resolve()
+
+    def end(self) -> None:
+        """Close the snapshot of a burst."""
+        if self.open:
+            if self._cursor is not None:
+                self._cursor.close()
+                self._cursor = None
+            self.txn.reset()
+            self.open = False
+
+    def close(self) -> None:
+        """Let go of the environment."""
+        self.end()
+        self.txn = None
+
+    @property
+    def cursor(self) -> Any:
+        """The burst's cursor."""
+        cursor = self._cursor
+        if cursor is None:
+            cursor = self._cursor = self.txn.cursor()
+        return cursor
+
+    def zones(self, owner: str) -> Table:
+        """Return the live table of what a publisher has published: origin → zone, kept up to date by `begin`."""
+        table = self._tables.get(owner)
+        if table is None:
+            table = self._tables[owner] = {}
+            self._seen = -1
+        return table
+
+    def _resolve(self) -> None:
+        self._seen = self.sequence.value
+        for owner, table in self._tables.items():
+            fresh = self._read_table(owner, table)
+            for origin, zone in table.items():
+                if fresh.get(origin) is not zone:
+                    zone.stale = True
+            table.clear()
+            table.update(fresh)
+
+    def _read_table(self, owner: str, known: Table) -> Table:
+        prefix = layout.table_prefix(self.generation, owner)
+        cursor = self.cursor
+        found: Table = {}
+        more = cursor.set_range(prefix)
+        entries = []
+        while more and cursor.key().startswith(prefix):
+            entries.append(cursor.item())
+            more = cursor.next()
+        for table_key, value in entries:
+            origin = table_key[len(prefix) :]
+            number, state = layout.read_entry(value)
+            zone = known.get(origin)
+            if zone is None or zone.number != number or zone.state != state:
+                meta = self.txn.get(layout.meta_key(number))
+                if meta is None:
+                    continue
+                zone = Zone(self, origin, number, state, layout.Meta.decode(meta))
+            found[origin] = zone
+        return found
+
+    def forget_hot(self) -> None:
+        """Drop all decoded nodes."""
+        for table in self._tables.values():
+            for zone in table.values():
+                zone.hot.clear()
+        self.hot = 0
+
+
+class Zone:
+    """A published zone, as long as it stays the published one; then `stale` is set and what was made of it is void."""
+
+    __slots__ = (
+        "expired", "flags", "hot", "negative", "nodes", "ns", "ns_signed", "number", "origin", "own_key", "prefix",
+        "size", "soa", "soa_signed", "stale", "state", "store",
+    )  # fmt: skip
+
+    def __init__(self, store: Store, origin: bytes, number: int, state: int, meta: layout.Meta) -> None:
+        self.store = store
+        self.origin = origin
+        self.number = number
+        self.state = state
+        self.expired = bool(state & layout.EXPIRED)
+        self.stale = False
+        self.flags = meta.flags
+        self.nodes = meta.nodes
+        self.prefix = layout.node_prefix(number)
+        self.own_key = self.prefix + key(origin)
+        self.size = len(origin)
+        self.hot: dict[bytes, Node] = {}
+        self.negative: dict[int, Any] = {}
+        apex = _runs(b"", meta.apex) if meta.apex else {}
+        self.soa = apex.get(SOA, EMPTY)
+        self.ns = apex.get(NS, EMPTY)
+        signatures = apex.get(RRSIG, EMPTY)
+        self.soa_signed = _covering(self.soa, signatures, SOA)
+        self.ns_signed = _covering(self.ns, signatures, NS)
+
+    @property
+    def serial(self) -> int:
+        """The SOA's serial; only for a zone that has one."""
+        rdata = self.soa[0].rdatas[0]
+        return int.from_bytes(rdata[-20:-16], "big")
+
+    def node(self, name: bytes) -> Node | None:
+        """Return the records of a name, None where there are none."""
+        node = self.hot.get(name)
+        if node is None:
+            value = self.store.txn.get(self.prefix + key(name))
+            if value is None:
+                return None
+            node = self.keep(name, value)
+        return node
+
+    def keep(self, name: bytes, value: bytes) -> Node:
+        """Decode a node, and remember it."""
+        store = self.store
+        if store.hot >= HOT_NODES:
+            store.forget_hot()
+        store.hot += 1
+        node = self.hot[name] = Node(name, value)
+        return node
+
+    def has_below(self, name: bytes) -> bool:
+        """Tell whether a name exists strictly below this one."""
+        below = self.prefix + key(name) + b"\0"
+        cursor = self.store.cursor
+        return bool(cursor.set_range(below)) and cursor.key().startswith(below)
+
+    def before(self, name: bytes) -> Node | None:
+        """Return the node of a name, or else of the canonically greatest name before it (RFC 4034 §6.1)."""
+        from .nodes import name_of
+
+        wanted = self.prefix + key(name)
+        cursor = self.store.cursor
+        found = cursor.set_range(wanted)
+        if not (found and cursor.key() == wanted) and not (cursor.prev() if found else cursor.last()):
+            return None
+        at = cursor.key()
+        if not at.startswith(self.prefix):
+            return None
+        return self.hot.get(owner := name_of(at[len(self.prefix) :])) or Node(owner, cursor.value())
+
+
+def _covering(records: Section, signatures: Section, rtype: int) -> Section:
+    covered = rtype.to_bytes(2, "big")
+    found = [rrset for rrset in signatures if rrset.rdatas[0].startswith(covered)]
+    return Section(records + tuple(found)) if found else records
+
+
+__all__ = ["ROOT", "Store", "Table", "Zone"]

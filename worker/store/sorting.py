@@ -1,0 +1,84 @@
+"""From records in file order to nodes in canonical order.
+
+Records are sorted as `key 0 0 place record`, the place being a record's number in four octets: no label is empty and a
+key holds no two zero octets in a row, so that is the canonical order of names (RFC 4034 §6.1) and, within a name, the
+order of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ..wire.codes import DNAME, NS
+from .layout import CUTS, DNAMES, WILDCARDS
+from .nodes import Stored, name_of, pack
+
+_SLICE: Final = 10_000
+_END: Final = b"\0\0"  # of a key
+_NS: Final = NS.to_bytes(2, "big")
+_DNAME: Final = DNAME.to_bytes(2, "big")
+Pairs = list[tuple[bytes, bytes]]
+
+
+def nodes_of(entries: list[bytes], prefix: bytes, owners: dict[int, bytes]) -> Iterator[tuple[int, Pairs]]:
+    """Yield (flags, nodes) slice by slice, emptying the list.
+
+    `owners` has the spelling of those records, by place, whose owner is not lower case.
+    """
+    entries.sort(reverse=True)  # so that a slice is cut off the end
+    while entries:
+        chunk = entries[-_SLICE:]
+        del entries[-_SLICE:]
+        chunk.reverse()
+        last = chunk[-1][: chunk[-1].index(_END) + 2]
+        while entries and entries[-1].startswith(last):  # a name's records stay together
+            chunk.append(entries.pop())
+        yield _nodes(chunk, prefix, owners)
+
+
+def _nodes(chunk: list[bytes], prefix: bytes, owners: dict[int, bytes]) -> tuple[int, Pairs]:
+    # Hot: a million times in a large load, 0.9 µs a record.
+    pairs: Pairs = []
+    add = pairs.append
+    types: set[bytes] = set()
+    flags = 0
+    last: bytes | None = None
+    body = b""
+    group: list[bytes] | None = None
+    for entry in chunk:
+        at = entry.index(_END)
+        key = entry[:at]
+        if key == last:
+            if group is None:
+                group = [body]
+            group.append(entry[at + 2 :])
+            continue
+        if last is not None:
+            add((prefix + last, body[4:] if group is None else _many(last, group, owners)))
+        last = key
+        body = entry[at + 2 :]
+        group = [body] if owners and int.from_bytes(body[:4], "big") in owners else None
+        if b"\0*" in key and (key.endswith(b"\0*") or b"\0*\0" in key):
+            flags |= WILDCARDS
+        types.add(body[4:6])
+    if last is not None:
+        add((prefix + last, body[4:] if group is None else _many(last, group, owners)))
+    # Only the first record of a name was looked at, so look at names of several records again.
+    for _, value in pairs:
+        if value.startswith(_END):
+            types.update(_types(value))
+    return flags | (CUTS if _NS in types else 0) | (DNAMES if _DNAME in types else 0), pairs
+
+
+def _types(value: bytes) -> Iterator[bytes]:
+    at = 2
+    while at < len(value):
+        yield value[at : at + 2]
+        at += 8 + int.from_bytes(value[at + 4 : at + 8], "big")
+
+
+def _many(key: bytes, group: list[bytes], owners: dict[int, bytes]) -> bytes:
+    name = name_of(key)
+    records: list[Stored] = [(owners.get(int.from_bytes(r[:4], "big"), name), r[4:]) for r in group]
+    return pack(name, records)
