@@ -16,7 +16,6 @@ from shardns.config.codes import (
 )
 
 __all__ = [
-    "A",
     "AA",
     "AAAA",
     "AD",
@@ -54,7 +53,6 @@ __all__ = [
     "NXT",
     "OPCODE_MASK",
     "OPT",
-    "Opcode",
     "PTR",
     "PX",
     "QR",
@@ -65,7 +63,6 @@ __all__ = [
     "RP",
     "RRSIG",
     "RT",
-    "Rcode",
     "SIG",
     "SOA",
     "SRV",
@@ -75,6 +72,9 @@ __all__ = [
     "TXT",
     "TYPE_CODE",
     "TYPE_TEXT",
+    "A",
+    "Opcode",
+    "Rcode",
     "Z",
     "class_text",
     "type_text",

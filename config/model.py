@@ -1,0 +1,152 @@
+"""The checked configuration: frozen, picklable, comparable; zones are lower-case wire form.
+
+1. Two models are equal if they mean the same: places, warnings, the file's name and the digest do not count.
+2. `listeners` is a pure function of the model and gives the same order everywhere; master and workers name a listener
+   by its place in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from .errors import Place
+from .names import to_text
+
+WILDCARD = ""  # the listen host of a block without `bind`: dual stack
+
+
+class Key(NamedTuple):
+    """One name in front of a block."""
+
+    transport: str
+    zone: bytes
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.transport}://{to_text(self.zone)}:{self.port}"
+
+
+class Endpoint(NamedTuple):
+    """An HTTP address that a directive serves in the keeper. `required`: the start fails where it cannot be bound."""
+
+    plugin: str
+    address: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Limits of stream transports in seconds, None where the block says nothing."""
+
+    read: float | None = None
+    write: float | None = None
+    idle: float | None = None
+    maxtcpqueries: int | None = None
+
+    def over(self, other: Timeouts) -> Timeouts:
+        """Return these limits, with the other's where these say nothing."""
+        return Timeouts(
+            other.read if self.read is None else self.read,
+            other.write if self.write is None else self.write,
+            other.idle if self.idle is None else self.idle,
+            other.maxtcpqueries if self.maxtcpqueries is None else self.maxtcpqueries,
+        )
+
+
+UNLIMITED = Timeouts()
+
+
+@dataclass(frozen=True)
+class Directive:
+    """One directive of a block with all its lines: the plugin's options, or a tuple of them (`repeat="each"`)."""
+
+    name: str
+    options: Any
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class ServerBlock:
+    """A server block; `directives` stand in the order of the chain, `filters` are the names of its views."""
+
+    index: int
+    keys: tuple[Key, ...]
+    directives: tuple[Directive, ...] = ()
+    hosts: tuple[str, ...] = (WILDCARD,)
+    root: str = ""
+    debug: bool = False
+    stacktrace: bool = False
+    timeouts: Timeouts = UNLIMITED
+    sockets: int = 0
+    filters: tuple[str, ...] = ()
+    place: Place | None = field(default=None, compare=False)
+
+    @property
+    def zones(self) -> tuple[bytes, ...]:
+        """The names of the keys."""
+        return tuple(key.zone for key in self.keys)
+
+    def directive(self, name: str) -> Directive | None:
+        """Return a directive by name."""
+        return next((found for found in self.directives if found.name == name), None)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A whole configuration. `parsed` and `digest` are what the `reload` plugin compares and prints (core §6.2)."""
+
+    file: str = field(compare=False)
+    blocks: tuple[ServerBlock, ...]
+    endpoints: tuple[Endpoint, ...] = ()
+    workers: int = 0
+    settings: tuple[tuple[str, Any], ...] = ()
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+    digest: str = field(default="", compare=False)
+    built_in: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """One listening address and who is served on it. `zones` are (zone, block index) in the order of the file.
+
+    `sockets` is the number of socket pairs asked for, 0 where nobody asks; `label` is the `server` metrics label.
+    """
+
+    transport: str
+    host: str
+    port: int
+    zones: tuple[tuple[bytes, int], ...]
+    sockets: int = 0
+    timeouts: Timeouts = UNLIMITED
+    debug: bool = False
+    stacktrace: bool = False
+
+    @property
+    def label(self) -> str:
+        """`dns://:53`, `dns://127.0.0.1:53`, `dns://[::1]:53`."""
+        return f"{self.transport}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+def listeners(model: Model) -> tuple[Listening, ...]:
+    """Group the keys of all blocks by transport, host and port, in the order in which the file first names them."""
+    groups: dict[tuple[str, str, int], list[tuple[bytes, ServerBlock]]] = {}
+    for block in model.blocks:
+        for key in block.keys:
+            for host in block.hosts:
+                groups.setdefault((key.transport, host, key.port), []).append((key.zone, block))
+    return tuple(_listening(*where, served) for where, served in groups.items() if where[0] != "unix")
+
+
+def _listening(transport: str, host: str, port: int, served: list[tuple[bytes, ServerBlock]]) -> Listening:
+    timeouts = UNLIMITED
+    for _, block in served:
+        timeouts = block.timeouts.over(timeouts)  # the last block that sets a limit wins
+    return Listening(
+        transport, host, port,
+        zones=tuple((zone, block.index) for zone, block in served),
+        sockets=served[0][1].sockets,  # the first block decides, as in the reference
+        timeouts=timeouts,
+        debug=any(block.debug for _, block in served),
+        stacktrace=served[-1][1].stacktrace,
+    )  # fmt: skip
