@@ -30,7 +30,8 @@ class Request:
     `peer` and `local` are the two ends (`local` on a wildcard UDP socket is the wildcard, on a stream the address that was dialled). `series` are metric cells that
     a repeated answer bumps again; `repeats` are called for each repetition; `zones` were read; `once` forbids the
     memo; `variants` is how many different answers may be kept; `until` (monotonic s) is when the answer changes.
-    `started` is monotonic s; `tsig` the TSIG record as it came.
+    `started` is monotonic s; `tsig` the TSIG record as it came; `rewritten` the query as `rewrite` left it, which is
+    what log, errors and metrics show.
     """
 
     # Defaults live on the class: a request that nobody notes anything about costs six stores.
@@ -42,6 +43,7 @@ class Request:
     until: float | None = None
     deadline: float | None = None
     depth: int = 0
+    rewritten: Query | None = None
     tsig: bytes | None = None
     view: str = ""
     _peer: Address | None = None
