@@ -1,115 +1,162 @@
-"""What all processes print: `[LEVEL] text` lines on standard output, or JSON objects, each line one write.
+"""Log lines on standard output, shaped as the reference's: `[LEVEL] text`, no timestamp, one write a line.
 
-1. A text is the reference's, byte for byte, where the reference logs it; our own events carry `key=value` fields.
-2. `plugin_logger("forward")` puts `plugin/forward: ` in front, as plugin authors know it.
-3. Debug lines appear only while the switch is on (`debug` in a server block).
-4. Between `hold()` and `release()` lines are collected and written at once: a worker does so for each burst.
+1. Our own events have the same shape with `key=value` behind the text; `json` turns every line into one object.
+2. `line` is for the query log alone: octets that are collected and written by `flush`, once a burst.
+3. Nothing here raises: a log that cannot be written is lost.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
+import traceback
 from collections.abc import MutableMapping
-from typing import Any, Literal
+from typing import Any, Final
 
 import msgspec
 import structlog
 
-Format = Literal["text", "json"]
+_LEVELS: Final = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR", "critical": "FATAL"}
+MAX_WAITING: Final = 1 << 20  # octets of query log kept for the next flush
+TRACE_EVERY_S: Final = 60.0  # one traceback a place and minute
 
-_LEVELS = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR", "critical": "FATAL"}
-
-
-class Writer:
-    """Where lines go. One a process; `fd` is inherited by its children."""
-
-    def __init__(self, fd: int = 1) -> None:
-        self.fd = fd
-        self.format: Format = "text"
-        self.debug = False
-        self._held: list[str] | None = None
-
-    def line(self, text: str) -> None:
-        """Write one line as it is, or keep it until `release`."""
-        if self._held is None:
-            self._write(text + "\n")
-        else:
-            self._held.append(text)
-
-    def hold(self) -> None:
-        """Collect lines from now on."""
-        if self._held is None:
-            self._held = []
-
-    def release(self) -> None:
-        """Write what was collected, in one call where the system takes it."""
-        held, self._held = self._held, None
-        if held:
-            self._write("\n".join(held) + "\n")
-
-    def _write(self, text: str) -> None:
-        rest = text.encode("utf-8", "surrogateescape")
-        try:
-            while rest:
-                rest = rest[os.write(self.fd, rest) :]
-        except OSError:  # nobody reads any more: the server goes on
-            return
+as_json = False
+debugging = False
+_waiting: list[bytes] = []
+_waiting_bytes = 0
+_traced: dict[tuple[str, int], float] = {}
 
 
-writer = Writer()
+class _Out:
+    """structlog's sink: one write a line to standard output."""
 
-
-class _Sink:
-    """The bottom of structlog: every level is a method that takes the rendered line."""
-
-    def msg(self, line: str) -> None:
-        writer.line(line)
+    def msg(self, text: str) -> None:
+        write(text.encode(errors="surrogateescape"))
 
     debug = info = warning = error = critical = msg
 
 
-def _render(_logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
-    if method == "debug" and not writer.debug:
-        raise structlog.DropEvent
-    text = str(event.pop("event", ""))
-    plugin = event.pop("plugin", "")
-    if writer.format == "json":
-        entry: dict[str, Any] = {"time": round(time.time(), 6), "level": _LEVELS[method].lower()}
-        if plugin:
-            entry["plugin"] = plugin
-        return msgspec.json.encode(entry | {"text": text} | dict(event), enc_hook=str).decode()
-    prefix = f"plugin/{plugin}: " if plugin else ""
-    fields = "".join(f" {key}={_field(value)}" for key, value in event.items())
-    return f"[{_LEVELS[method]}] {prefix}{text}{fields}"
+def _render(_logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+    text = str(event.pop("event"))
+    if as_json:
+        whole = {"ts": round(time.time(), 6), "level": _LEVELS[method].lower(), "msg": text, **event}
+        return msgspec.json.encode(whole, enc_hook=str).decode()
+    pairs = "".join(f" {key}={value}" for key, value in event.items())
+    return f"[{_LEVELS[method]}] {text}{pairs}"
 
 
-def _field(value: object) -> str:
-    text = f"{value:.3g}" if isinstance(value, float) else str(value)
-    return f'"{text}"' if not text or any(c.isspace() for c in text) else text
+_logger = structlog.wrap_logger(_Out(), processors=[_render], wrapper_class=structlog.BoundLogger)
 
 
-Logger = structlog.typing.FilteringBoundLogger
-
-log: Logger = structlog.wrap_logger(
-    _Sink(),
-    processors=[_render],
-    wrapper_class=structlog.make_filtering_bound_logger(0),
-    context_class=dict,
-)
+def configure(*, json: bool | None = None, debug: bool | None = None) -> None:
+    """Choose the form of lines and whether debug lines appear; None leaves as it is."""
+    global as_json, debugging
+    as_json = as_json if json is None else json
+    debugging = debugging if debug is None else debug
 
 
-def plugin_logger(name: str) -> Logger:
-    """Return the logger of a plugin."""
-    bound: Logger = log.bind(plugin=name)
-    return bound
+def write(text: bytes) -> None:
+    """Write one line at once."""
+    try:
+        os.write(1, text + b"\n")
+    except OSError:
+        return
 
 
-def configure(format: Format = "text") -> None:
-    """Choose how lines look; called once, before the first fork."""
-    writer.format = format
+def debug(text: str, **event: object) -> None:
+    """Log what only `debug` shows."""
+    if debugging:
+        _logger.debug(text, **event)
 
 
-def set_debug(on: bool) -> None:
-    """Switch debug lines of this process on or off."""
-    writer.debug = on
+def info(text: str, **event: object) -> None:
+    """Log what happened."""
+    _logger.info(text, **event)
+
+
+def warning(text: str, **event: object) -> None:
+    """Log what an operator should look at."""
+    _logger.warning(text, **event)
+
+
+def error(text: str, **event: object) -> None:
+    """Log what failed."""
+    _logger.error(text, **event)
+
+
+def fatal(text: str, **event: object) -> None:
+    """Log why the server ends."""
+    _logger.critical(text, **event)
+
+
+def trace_once(error: BaseException) -> None:
+    """Write a traceback to standard error, once a place and minute."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = (trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace is not None else ("", 0)
+    now = time.monotonic()
+    if now - _traced.get(place, -TRACE_EVERY_S) >= TRACE_EVERY_S:
+        _traced[place] = now
+        sys.stderr.write("".join(traceback.format_exception(error)))
+        sys.stderr.flush()
+
+
+def line(text: bytes) -> None:
+    """Keep one finished line of the query log, with its line feed, for `flush`."""
+    global _waiting_bytes
+    _waiting.append(text)
+    _waiting_bytes += len(text)
+    if _waiting_bytes > MAX_WAITING:
+        flush()
+
+
+def flush() -> None:
+    """Write the query log's lines of this burst."""
+    global _waiting_bytes
+    if not _waiting:
+        return
+    data = b"".join(_waiting)
+    _waiting.clear()
+    _waiting_bytes = 0
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError:
+        return
+
+
+class PluginLog:
+    """A plugin's log: the same functions, each text after `plugin/<directive>: `."""
+
+    __slots__ = ("_prefix",)
+
+    def __init__(self, directive: str) -> None:
+        self._prefix = f"plugin/{directive}: "
+
+    def debug(self, text: str) -> None:
+        """Log what only `debug` shows."""
+        if debugging:
+            debug(self._prefix + text)
+
+    def info(self, text: str) -> None:
+        """Log what happened."""
+        info(self._prefix + text)
+
+    def warning(self, text: str) -> None:
+        """Log what an operator should look at."""
+        warning(self._prefix + text)
+
+    def error(self, text: str) -> None:
+        """Log what failed."""
+        error(self._prefix + text)
+
+    def at(self, level: str, text: str) -> None:
+        """Log at a level given by name (`errors` consolidation)."""
+        {"debug": debug, "info": info, "warning": warning, "error": error}[level](self._prefix + text)
+
+
+def plugin_logger(directive: str) -> PluginLog:
+    """Return the log of a plugin."""
+    return PluginLog(directive)
