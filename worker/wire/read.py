@@ -156,14 +156,22 @@ def _additional(wire: bytes, at: int, request: Request, count: int) -> Edns | No
         if body + 10 + length > len(wire):
             raise Malformed
         if rtype == OPT:
-            found = Edns(size, (ttl >> 16) & 255, ttl >> 24, ttl & 0xFFFF, options(wire[body + 10 : body + 10 + length]))
+            found = Edns(
+                size, (ttl >> 16) & 255, ttl >> 24, ttl & 0xFFFF, options(wire[body + 10 : body + 10 + length])
+            )
         elif rtype == TSIG:
             request.tsig = wire[at : body + 10 + length]
             request.once = True
         else:
             check_rdata(wire, body + 10, length, rtype)
         at = body + 10 + length
-    if found is not None and not found.options and count == 1 and at == len(wire) and len(_KNOWN_OPTS) < _MAX_KNOWN_OPTS:
+    if (
+        found is not None
+        and not found.options
+        and count == 1
+        and at == len(wire)
+        and len(_KNOWN_OPTS) < _MAX_KNOWN_OPTS
+    ):
         _KNOWN_OPTS[wire[start:]] = found
     return found
 

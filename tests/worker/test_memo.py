@@ -1,0 +1,107 @@
+"""The answer memo: admission, death, variants, counters, bounds."""
+
+from __future__ import annotations
+
+from shardns.worker import metrics
+from shardns.worker.memo import Budget, Entry, Memo
+from shardns.worker.query import Request
+
+from .fakes import request
+
+NOBODY = b"\x02\0\0\x35\x7f\0\0\1" + bytes(8)
+
+
+def _memo(limit_bytes: int = 1 << 20) -> Memo:
+    return Memo(Budget(limit_bytes))
+
+
+def _admit(memo: Memo, key: bytes, asked: Request, wire: bytes = b"answer") -> None:
+    memo.admit(key, asked, wire)
+    memo.admit(key, asked, wire)
+
+
+def test_an_answer_is_kept_when_its_key_is_seen_for_the_second_time() -> None:
+    memo = _memo()
+    memo.admit(b"key", request(), b"answer")
+    assert memo.get(b"key", 0.0, NOBODY, 1) is None
+    memo.admit(b"key", request(), b"answer")
+    assert memo.get(b"key", 0.0, NOBODY, 1) == b"answer"
+
+
+def test_what_may_differ_the_next_time_is_never_kept() -> None:
+    memo = _memo()
+    asked = request()
+    asked.once = True
+    _admit(memo, b"key", asked)
+    signed = request()
+    signed.tsig = b"x"
+    _admit(memo, b"other", signed)
+    assert not memo.young
+
+
+def test_an_entry_dies_when_its_time_has_come() -> None:
+    memo = _memo()
+    asked = request()
+    asked.until = 10.0
+    _admit(memo, b"key", asked)
+    assert memo.get(b"key", 9.9, NOBODY, 1) == b"answer"
+    assert memo.get(b"key", 10.0, NOBODY, 1) is None
+    assert not memo.young
+
+
+def test_an_entry_dies_with_the_zone_it_read_and_no_other() -> None:
+    memo = _memo()
+    one, other = request(), request()
+    one.zones, other.zones = ["zone 1"], ["zone 2"]
+    _admit(memo, b"one", one)
+    _admit(memo, b"other", other)
+    memo.forget("zone 1")
+    assert memo.get(b"one", 0.0, NOBODY, 1) is None
+    assert memo.get(b"other", 0.0, NOBODY, 1) == b"answer"
+
+
+def test_several_variants_are_collected_and_then_taken_in_turn() -> None:
+    memo = _memo()
+    asked = request()
+    asked.variants = 2
+    _admit(memo, b"key", asked, b"first")
+    assert memo.get(b"key", 0.0, NOBODY, 1) is None
+    memo.admit(b"key", asked, b"second")
+    assert {memo.get(b"key", 0.0, NOBODY, 1) for _ in range(2)} == {b"first", b"second"}
+
+
+def test_each_use_is_counted_and_told() -> None:
+    memo = _memo()
+    told: list[tuple[str, int]] = []
+    counter = metrics.Counter("memo_test_total", "A test's counter.")
+    cell = counter.cell()
+    before = metrics.values[cell]
+    asked = request()
+    asked.series.append(cell)
+    asked.repeats = [lambda peer, ident: told.append((str(peer), ident))]
+    _admit(memo, b"key", asked)
+    for ident in (7, 8):
+        memo.get(b"key", 0.0, NOBODY, ident)
+    memo.budget.flush()
+    assert metrics.values[cell] - before == 2
+    assert told == [("127.0.0.1:53", 7), ("127.0.0.1:53", 8)]
+
+
+def test_a_flood_of_new_names_stays_within_the_budget_and_keeps_what_is_hot() -> None:
+    memo = _memo(1 << 18)
+    _admit(memo, b"hot", request())
+    for i in range(20_000):
+        _admit(memo, b"cold %d" % i, request())
+        assert memo.get(b"hot", 0.0, NOBODY, 1) == b"answer"
+    held = sum(len(k) + 400 for half in (memo.young, memo.old) for k in half)
+    assert held < 1 << 18
+
+
+def test_turning_over_forgets_the_zones_of_what_went() -> None:
+    memo = _memo(1 << 14)
+    for i in range(500):
+        asked = request()
+        asked.zones = [i]
+        _admit(memo, b"key %d" % i, asked)
+    assert len(memo.by_zone) <= len(memo.young) + len(memo.old)
+    assert isinstance(Entry(request(), b"x").until, float)
