@@ -1,0 +1,41 @@
+"""Puts a deadline on each query, for plugins that wait: they begin nothing after it."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from shardns.config.schema import Arg, Schema
+from shardns.config.values import DURATION
+from shardns.worker.plugin import Outcome, Source
+from shardns.worker.query import Query
+
+TIMEOUT = DURATION(
+    0, low_open=True, located=False, below="invalid negative duration: {q}", invalid="invalid duration: {q}"
+)
+
+
+class Options(Schema, repeat="last", block=False):
+    """Puts a deadline on each query."""
+
+    timeout: Annotated[float, Arg(TIMEOUT)] = 5.001
+    "How long a query may run (default: 5001ms, just over the usual patience of clients)."
+
+
+class Cancel(Source[Options]):
+    """The deadline is there to be seen: nothing is interrupted, and a late reply is sent all the same."""
+
+    directive = "cancel"
+    repeatable = True
+    clock = staticmethod(time.monotonic)
+
+    def answer(self, query: Query) -> Outcome:
+        """Note the deadline, counted from here, unless a lookup around this one has an earlier one."""
+        request = query.request
+        deadline = self.clock() + self.options.timeout
+        if request.deadline is None or deadline < request.deadline:
+            request.deadline = deadline
+        return None
+
+
+PLUGIN = Cancel
