@@ -58,8 +58,8 @@ class Burst:
     """The buffers and calls of one UDP socket.
 
     After `receive`: row i's datagram is `data[i*SIZE : i*SIZE + sizes[16*i + SIZE_AT]]`, its sender
-    `names[i*NAME : i*NAME + name_size]`. Before `send`: `answers[4*i + 2]` is the address and `answers[4*i + 3]` the length
-    of row i's answer.
+    `names[i*NAME : i*NAME + name_size]`. Before `send`: `answers[4*i + 2]` is the address and `answers[4*i + 3]` the
+    length of row i's answer.
     """
 
     SIZE_AT: Final = 14  # 32-bit word of a header that holds the datagram's length

@@ -1,6 +1,6 @@
 """The messages between the master and its children: one SOCK_SEQPACKET pair a child, small, never blocking.
 
-1. A message is one packet: msgspec's MessagePack of a tagged struct. Oversized or unsendable messages are dropped and counted.
+1. A message is one packet: msgspec's MessagePack of a tagged struct. What is too large or cannot be sent is dropped.
 2. End of file means that the other side is gone: a child then ends, the master reaps.
 3. `Relay` is passed on by the master without being read: from a worker to the keeper of its generation, from the
    keeper to all workers of its generation.

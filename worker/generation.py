@@ -13,8 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-
-from shardns.config.model import Listening, Model, listeners
+from shardns.config.model import Listening, Model, Timeouts, listeners
 
 from .channel import Fatal, Flush, Relay, Reload, Spawn, send
 from .dispatch import Dispatch
@@ -25,6 +24,7 @@ from .site import Site
 
 FLUSH_TIMEOUT_S = 0.5
 RELOAD_TIMEOUT_S = 120.0
+DEFAULT_TIMEOUTS = Timeouts(read=3.0, write=5.0, idle=10.0, maxtcpqueries=-1)  # spec core §5.1
 
 
 class Generation:
@@ -53,14 +53,14 @@ class Generation:
         self.sites = [Site(block, self) for block in self.model.blocks]
         self.listeners = [_listener(i, listening) for i, listening in enumerate(listeners(self.model))]
         self.dispatches = [Dispatch(listener, self.panic) for listener in self.listeners]
-        self._classes: dict[str, type[Plugin[Any]]] = spawn.classes
+        self.classes: dict[str, type[Plugin[Any]]] = spawn.classes
 
     def build(self) -> None:
         """Make all plugin objects and chains, and hang the sites on their listeners."""
         for site in self.sites:
             members = []
             for directive in site.block.directives:
-                members.append(self._classes[directive.name](directive.options, site))
+                members.append(self.classes[directive.name](directive.options, site))
             site.assemble(members)
             site.view = next((m.view_name for m in members if hasattr(m, "view_name")), "")
         for listener, listening in zip(self.listeners, listeners(self.model), strict=True):
@@ -129,11 +129,9 @@ def _listener(index: int, listening: Listening) -> Listener:
     listener = Listener(index, listening.label, listening.transport, listening.host, listening.port)
     listener.debug = listening.debug
     listener.stacktrace = listening.stacktrace
-    limits = listening.timeouts
-    listener.read_s = limits.read_s
-    listener.write_s = limits.write_s
-    listener.idle_s = limits.idle_s
-    listener.max_tcp_queries = limits.max_tcp_queries
+    limits = listening.timeouts.over(DEFAULT_TIMEOUTS)
+    listener.read_s = limits.read or 0.0
+    listener.write_s = limits.write or 0.0
+    listener.idle_s = limits.idle or 0.0
+    listener.max_tcp_queries = limits.maxtcpqueries or -1
     return listener
-
-

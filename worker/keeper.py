@@ -10,7 +10,8 @@ from .channel import Drain, Flushed, Quiesce, Quiesced, Relay, Reloaded, Spawn, 
 from .plugin import Plugin, Service
 from .process import Child, run
 from .scope import Scope
-from .store.publish import Publisher
+from .store.environment import Sequence, open_zones
+from .store.publish import Staging
 
 
 class Keeper(Child):
@@ -20,7 +21,7 @@ class Keeper(Child):
         super().__init__(spawn)
         self.scopes: list[Scope] = []
         self.services: list[Service[Any]] = []
-        self.publisher: Publisher
+        self.environment: Any = None
         self._work: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
@@ -30,13 +31,11 @@ class Keeper(Child):
         for lent, endpoint in zip(self.spawned.endpoints, model.endpoints, strict=False):
             if lent.tcp:
                 generation.endpoints[endpoint.address] = lent.tcp[0]
-        self.publisher = Publisher(generation.folder, generation.number)
-        generation.store = self.publisher
-        staging = self.publisher.staging()
-        self.services = in_setup_order(generation.sites, model.order)
+        self.environment = open_zones(generation.folder)
+        staging = generation.store = Staging(self.environment, Sequence(generation.folder), generation.number)
+        self.services = in_setup_order(generation.sites, tuple(generation.classes))
         for service in self.services:
             await service.load(staging)
-        staging.commit()
 
     def told(self, message: AnyMessage) -> None:
         """Do what the master says, one thing after the other."""
@@ -69,7 +68,6 @@ class Keeper(Child):
         self._work = asyncio.get_running_loop().create_task(in_turn())
 
     async def _start(self, first: bool) -> None:
-        self.publisher.committed()
         for service in self.services:
             scope = Scope(self.generation, first)
             self.scopes.append(scope)

@@ -1,6 +1,6 @@
 """The plugin contract: four shapes, and what a plugin is given when it is built.
 
-A plugin class stands in `plugins/<directive>/<directive>.py` and names its `Options` (a `shardns.config.schema.Schema`).
+A plugin class stands in `plugins/<directive>/<directive>.py`, beside its `Options` (a `shardns.config.schema.Schema`).
 One object is built per server block and process that needs it: sources, layers and gates in every worker, services
 in the keeper. A class may be a source (or layer) and a service at once: workers call `answer`/`around`, the keeper
 `load`/`start`; the two objects live in different processes and meet only in the store and in shared cells.
@@ -31,9 +31,7 @@ class Timed:
     is handed to `late`.
     """
 
-    def __init__(
-        self, query: Query, timeout_s: float, late: Callable[[Reply | Drop | BaseException], None]
-    ) -> None:
+    def __init__(self, query: Query, timeout_s: float, late: Callable[[Reply | Drop | BaseException], None]) -> None:
         self.query = query
         self.timeout_s = timeout_s
         self.late = late

@@ -27,7 +27,7 @@ _KEEP = RD | CD
 class Request:
     """One client request: where it came from, and what plugins note about it. The only mutable part of a query.
 
-    `peer` and `local` are the two ends (`local` on a wildcard UDP socket is the wildcard, on a stream the address that was dialled). `series` are metric cells that
+    `peer` and `local` are the two ends (`local` on a wildcard UDP socket: the wildcard). `series` are metric cells that
     a repeated answer bumps again; `repeats` are called for each repetition; `zones` were read; `once` forbids the
     memo; `variants` is how many different answers may be kept; `until` (monotonic s) is when the answer changes.
     `started` is monotonic s; `tsig` the TSIG record as it came; `rewritten` the query as `rewrite` left it, which is

@@ -19,7 +19,8 @@ from .channel import Drain, Drained, Flush, Flushed, Read, Relay, Spawn, send
 from .memo import Budget
 from .process import Child, run
 from .scope import Scope
-from .store.reader import ZoneReader
+from .store.environment import Sequence, open_zones
+from .store.reader import Store
 from .tcp import TcpSocket
 from .udp import UdpSocket
 
@@ -37,13 +38,13 @@ class Worker(Child):
         self.scopes: list[Scope] = []
         self.running: set[asyncio.Task[Any]] = set()
         self.draining = False
-        self.store: ZoneReader
+        self.store: Store
 
     async def prepare(self) -> None:
         """Open the store and wrap the sockets."""
         generation = self.generation
-        self.store = ZoneReader(generation.folder, generation.number)
-        self.store.on_change(self._forget)
+        self.store = Store(open_zones(generation.folder), Sequence(generation.folder), generation.number)
+        self.store.on_stale = self._forget
         generation.store = self.store
         for lent in self.spawned.lent:
             dispatch = generation.dispatches[lent.index]
@@ -98,9 +99,9 @@ class Worker(Child):
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self.running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            if isinstance(error, Exception) and not isinstance(error, OSError):
-                log.trace_once(error)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            log.trace_once(error)
         self.end_burst()
 
     def begin_burst(self) -> None:

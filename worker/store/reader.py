@@ -2,21 +2,22 @@
 
 1. A read transaction lives for one burst: `begin` before the first look-up, `end` behind the last; nobody keeps one
    over a wait, or the file could not shrink.
-2. `begin` takes its snapshot first and looks at the sequence then: whoever sees an old sequence sees old data, too,
-   which are only swept after they were replaced.
+2. `begin` reads the sequence before and behind taking its snapshot: no publication is missed, and no zone id is used
+   that the snapshot may have lost to a sweep.
 3. A zone id is immutable, so what was decoded of it may be kept as long as the handle lives.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from ..wire.codes import NS, RRSIG, SOA
-from ..wire.names import ROOT, key
+from ..wire.names import key
 from ..wire.records import EMPTY, Section
 from . import layout
 from .environment import Sequence
-from .nodes import Node, _runs
+from .nodes import Node, name_of, runs
 
 HOT_NODES: Final = 16_384  # of all zones of a worker; about 0.8 KiB each
 
@@ -31,24 +32,24 @@ class Store:
         self.sequence = sequence
         self.generation = generation
         self.open = False
-        self.txn: Any = None
+        self._txn: Any = None
         self.hot = 0
         self._cursor: Any = None
         self._seen = -1
         self._tables: dict[str, Table] = {}
-        self._zones: dict[tuple[str, bytes], Zone] = {}
+        self.on_stale: Callable[[Zone], None] = lambda zone: None
 
     def begin(self) -> None:
         """Open the snapshot of a burst; new zones appear in the tables here. Harmless when it is open already."""
         if self.open:
             return
-        if self.txn is None:
-            self.txn = self.environment.begin()
-        else:
-            self.txn.renew()
+        before = self.sequence.value
+        self._txn = self.environment.begin()
         self.open = True
-        if self.sequence.value != self._seen:
+        # Published between the two readings: the snapshot may or may not have it, so resolve now and once more later.
+        if before != self._seen or self.sequence.value != before:
             self._resolve()
+            self._seen = before
 
     def end(self) -> None:
         """Close the snapshot of a burst."""
@@ -56,13 +57,20 @@ class Store:
             if self._cursor is not None:
                 self._cursor.close()
                 self._cursor = None
-            self.txn.reset()
+            self._txn.abort()
+            self._txn = None
             self.open = False
 
     def close(self) -> None:
         """Let go of the environment."""
         self.end()
-        self.txn = None
+
+    @property
+    def txn(self) -> Any:
+        """The burst's snapshot; opened by whoever comes first, also behind a wait."""
+        if not self.open:
+            self.begin()
+        return self._txn
 
     @property
     def cursor(self) -> Any:
@@ -81,12 +89,12 @@ class Store:
         return table
 
     def _resolve(self) -> None:
-        self._seen = self.sequence.value
         for owner, table in self._tables.items():
             fresh = self._read_table(owner, table)
             for origin, zone in table.items():
                 if fresh.get(origin) is not zone:
                     zone.stale = True
+                    self.on_stale(zone)
             table.clear()
             table.update(fresh)
 
@@ -123,7 +131,7 @@ class Zone:
     """A published zone, as long as it stays the published one; then `stale` is set and what was made of it is void."""
 
     __slots__ = (
-        "expired", "flags", "hot", "negative", "nodes", "ns", "ns_signed", "number", "origin", "own_key", "prefix",
+        "expired", "flags", "hot", "missing", "nodes", "ns", "ns_signed", "number", "origin", "own_key", "prefix",
         "size", "soa", "soa_signed", "stale", "state", "store",
     )  # fmt: skip
 
@@ -140,8 +148,8 @@ class Zone:
         self.own_key = self.prefix + key(origin)
         self.size = len(origin)
         self.hot: dict[bytes, Node] = {}
-        self.negative: dict[int, Any] = {}
-        apex = _runs(b"", meta.apex) if meta.apex else {}
+        self.missing: dict[int, Any] = {}  # what the look-up says of any name without records, by kind
+        apex = runs(b"", meta.apex) if meta.apex else {}
         self.soa = apex.get(SOA, EMPTY)
         self.ns = apex.get(NS, EMPTY)
         signatures = apex.get(RRSIG, EMPTY)
@@ -154,11 +162,20 @@ class Zone:
         rdata = self.soa[0].rdatas[0]
         return int.from_bytes(rdata[-20:-16], "big")
 
+    def key_of(self, name: bytes) -> bytes:
+        """Return the key of a node."""
+        size = name[0]
+        if size + 1 + self.size == len(name):  # Hot: one label below the apex, the usual case
+            label = name[1 : size + 1]
+            if b"\0" not in label and b"\1" not in label and name.endswith(self.origin):
+                return self.own_key + b"\0" + label
+        return self.prefix + key(name)
+
     def node(self, name: bytes) -> Node | None:
         """Return the records of a name, None where there are none."""
         node = self.hot.get(name)
         if node is None:
-            value = self.store.txn.get(self.prefix + key(name))
+            value = self.store.txn.get(self.key_of(name))
             if value is None:
                 return None
             node = self.keep(name, value)
@@ -181,8 +198,6 @@ class Zone:
 
     def before(self, name: bytes) -> Node | None:
         """Return the node of a name, or else of the canonically greatest name before it (RFC 4034 §6.1)."""
-        from .nodes import name_of
-
         wanted = self.prefix + key(name)
         cursor = self.store.cursor
         found = cursor.set_range(wanted)
@@ -198,6 +213,3 @@ def _covering(records: Section, signatures: Section, rtype: int) -> Section:
     covered = rtype.to_bytes(2, "big")
     found = [rrset for rrset in signatures if rrset.rdatas[0].startswith(covered)]
     return Section(records + tuple(found)) if found else records
-
-
-__all__ = ["ROOT", "Store", "Table", "Zone"]

@@ -151,7 +151,7 @@ def _additional(wire: bytes, at: int, request: Request, count: int) -> Edns | No
     for _ in range(count):
         if at >= len(wire):
             break
-        owner, body = name_at(wire, at)
+        _, body = name_at(wire, at)
         rtype, size, ttl, length = _FIXED.unpack_from(wire, body) if body + 10 <= len(wire) else _cut()
         if body + 10 + length > len(wire):
             raise Malformed
