@@ -1,0 +1,30 @@
+"""What all connections of one plugin object in one worker share: event loop, time-outs, message IDs, a buffer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import struct
+from collections.abc import Callable, Iterator
+
+from .wheel import Wheel
+
+MAX_MESSAGE_BYTES = 65535
+_BATCH = struct.Struct("!1024H")
+
+
+class Engine:
+    """Made in the worker, on the first query: nothing random or open may be older than the fork."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.wheel = Wheel(loop)
+        self.ident: Callable[[], int] = idents().__next__
+        self.buffer = bytearray(MAX_MESSAGE_BYTES)
+        self.view = memoryview(self.buffer)
+
+
+def idents() -> Iterator[int]:
+    """Yield message IDs from the system's generator, a batch a call (RFC 5452 §9.2)."""
+    while True:
+        yield from _BATCH.unpack(os.urandom(_BATCH.size))

@@ -1,0 +1,156 @@
+"""One `forward` line in a worker: which names it takes, how it chooses among its upstreams, what it hands on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+from shardns.worker.hexdump import dump
+from shardns.worker.plugin import Outcome
+from shardns.worker.query import Query
+from shardns.worker.reply import Refused
+from shardns.worker.shared import Shared
+from shardns.worker.site import Site
+from shardns.worker.wire.codes import RD
+from shardns.worker.wire.message import WireReply
+from shardns.worker.wire.names import within
+
+from .counters import REJECTED
+from .engine import Engine
+from .errand import Errand
+from .options import Options
+from .pool import Terms
+from .upstream import Cells, Check, Upstream
+
+ATTEMPTS_PER_UPSTREAM = 2
+
+
+class Line:
+    """Built in `prepare`; `start` follows in the running loop. `next_line` is the line below, None for the last."""
+
+    def __init__(self, options: Options, site: Site, index: int) -> None:
+        self.options = options
+        self.next_line: Line | None = None
+        self.zone = options.zone
+        self.all_names = options.zone == b"\0" and not options.except_zones
+        self.upstreams = [
+            Upstream(
+                target.host, target.port, _terms(options), _check(options),
+                Cells(_shared(site, index, f"fails {target}"), _shared(site, index, f"lease {target}")),
+            )
+            for target in options.targets
+        ]  # fmt: skip
+        self._turn = site.shared(f"{index} turn", "forward")
+        self._busy = site.shared_sum(f"{index} busy", "forward")
+        self._busy.reset()
+        self._limit = options.max_concurrent
+        self._random = random.Random()
+        self.read_timeout_s = options.read_timeout
+        given = options.max_connect_attempts
+        self.max_attempts = ATTEMPTS_PER_UPSTREAM * len(self.upstreams) if given is None else given
+        self.failfast = options.failfast
+        self.failover = frozenset(options.failover)
+        self._next = frozenset(options.next)
+        self.prefer_udp = options.prefer_udp and not options.force_tcp
+        self.engine: Engine
+
+    def start(self, engine: Engine) -> None:
+        """Get ready for connections."""
+        self.engine = engine
+        for upstream in self.upstreams:
+            upstream.start(engine)
+
+    def takes(self, name: bytes) -> bool:
+        """Tell whether the line is about this name."""
+        if self.all_names:
+            return True
+        if not within(name, self.zone):
+            return False
+        return name == self.zone or not any(within(name, zone) for zone in self.options.except_zones)
+
+    def forward(self, query: Query, future: asyncio.Future[Outcome], outer: Errand | None = None) -> None:
+        """Send the query on its way; the future gets the outcome. Raises Refused above `max_concurrent`."""
+        if self._limit:
+            self._busy.add(1)
+            if self._busy.get() > self._limit:
+                self._busy.add(-1)
+                REJECTED.inc()
+                raise Refused(f"concurrent queries exceeded maximum {self._limit}")
+        Errand(self, query, future, outer).begin()
+
+    def leave(self) -> None:
+        """Free the place of a query that is done."""
+        if self._limit:
+            self._busy.add(-1)
+
+    def order(self) -> Sequence[Upstream]:
+        """Return the upstreams in the order of the policy."""
+        upstreams = self.upstreams
+        count = len(upstreams)
+        match self.options.policy:
+            case "sequential":
+                return upstreams
+            case "round_robin":
+                first = (self._turn.add(1) + 1) % count
+                return [upstreams[first], *upstreams[:first], *upstreams[first + 1 :]]
+        if count == 1:
+            return upstreams
+        if count == 2:
+            return upstreams if self._random.random() < 0.5 else upstreams[::-1]
+        return self._random.sample(upstreams, count)
+
+    def any_upstream(self) -> Upstream:
+        """Return one at random."""
+        return self._random.choice(self.upstreams)
+
+    def streams(self, query: Query) -> bool:
+        """Tell whether a query goes over TCP."""
+        if self.options.force_tcp:
+            return True
+        return not self.options.prefer_udp and query.request.via == "tcp"
+
+    # The line below ---------------------------------------------------------------------------------------------
+
+    def hands_on(self, reply: WireReply) -> bool:
+        """Tell whether this answer sends the query to the next line."""
+        if self.next_line is None:
+            return False
+        if reply.rcode in self._next:
+            return True
+        return self.options.next_on_nodata and reply.rcode == 0 and not reply.answers
+
+    def hand_on(self, query: Query, errand: Errand) -> None:
+        """Give the query to the next line that is about its name, or back to the chain."""
+        line = self.next_line
+        while line is not None and not line.takes(query.name):
+            line = line.next_line
+        if line is None:
+            errand.finish(None)
+            return
+        try:
+            line.forward(query, errand.future, errand)
+        except Refused as failure:
+            errand.reject(failure)
+
+    def dump(self, query: Query, reply: WireReply) -> None:
+        """Log an answer to another question while `debug` is on."""
+        dump(f"Wrong reply for id: {query.id}, {query.name_text} {query.qtype}", reply.raw)
+
+    def stop(self) -> None:
+        """Close what waits, probe no more."""
+        for upstream in self.upstreams:
+            upstream.stop()
+
+
+def _shared(site: Site, index: int, name: str) -> Shared:
+    return site.shared(f"{index} {name}", "forward")
+
+
+def _terms(options: Options) -> Terms:
+    return Terms(options.expire, options.max_age, options.max_idle_conns, options.read_timeout, options.source_address)
+
+
+def _check(options: Options) -> Check:
+    health = options.health_check
+    return Check(health.domain, RD if health.recursion else 0, health.interval, options.max_fails, options.force_tcp)

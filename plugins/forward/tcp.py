@@ -1,0 +1,219 @@
+"""Streams to one upstream: two octets of length, then the message (RFC 1035 §4.2.2), one query at a time."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Final
+
+from . import texts
+from .asker import Asker
+from .engine import Engine
+from .pool import Pool, Terms
+from .udp import DialFailed, open_socket
+
+WRITE_TIMEOUT_S: Final = 2.0
+MIN_DIAL_S: Final = 1.0
+MAX_DIAL_S: Final = 30.0
+_READ_BYTES: Final = 65537
+
+
+class DialTime:
+    """How long a dial may take: twice the average of those before, which starts pessimistic."""
+
+    def __init__(self) -> None:
+        self.average_s = MAX_DIAL_S / 2
+
+    @property
+    def limit_s(self) -> float:
+        """The time-out of the next dial."""
+        if self.average_s < MIN_DIAL_S:
+            return MIN_DIAL_S
+        return 2 * self.average_s if self.average_s < MAX_DIAL_S / 2 else MAX_DIAL_S
+
+    def observe(self, took_s: float) -> None:
+        """Move the average a quarter of the way."""
+        self.average_s += (took_s - self.average_s) / 4
+
+
+class TcpLine:
+    """All streams to one upstream."""
+
+    proto: Final = "tcp"
+
+    def __init__(self, engine: Engine, host: str, port: int, remote: str, terms: Terms, dials: DialTime) -> None:
+        self.engine = engine
+        self.host = host
+        self.port = port
+        self.remote = remote
+        self.terms = terms
+        self.dials = dials
+        self.pool: Pool[TcpStream] = Pool(terms)
+
+    def dial(self, asker: Asker, now: float, limit_s: float | None = None) -> None:
+        """Connect, then send the asker's query. Raises DialFailed where not even that can begin."""
+        sock = open_socket(socket.SOCK_STREAM, "tcp", self.host, self.remote, self.terms.source)
+        code = sock.connect_ex((self.host, self.port))
+        if code not in (0, errno.EINPROGRESS):
+            sock.close()
+            raise DialFailed(self.refusal(code))
+        TcpStream(self, sock, now).dialled(asker, self.dials.limit_s if limit_s is None else limit_s)
+
+    def refusal(self, code: int) -> str:
+        """Return Go's text for a failed connect."""
+        return texts.dialling("tcp", self.terms.source, self.remote, "connect", OSError(code, ""))
+
+
+class TcpStream:
+    """One stream: dialling, writing, reading or idle. `reused` once it came out of the pool."""
+
+    __slots__ = ("_asker", "_dialling", "_engine", "_in", "_line", "_out", "_sock", "created", "reused", "used")
+
+    def __init__(self, line: TcpLine, sock: socket.socket, now: float) -> None:
+        self._line = line
+        self._engine = line.engine
+        self._sock = sock
+        self._asker: Asker | None = None
+        self._in = bytearray()
+        self._out = b""
+        self._dialling = False
+        self.created = self.used = now
+        self.reused = False
+
+    def dialled(self, asker: Asker, limit_s: float) -> None:
+        """Wait until the connection stands."""
+        self._asker = asker
+        self._dialling = True
+        asker.connection = self
+        asker.bucket = self._engine.wheel.add(asker, limit_s)
+        self._engine.loop.add_writer(self._sock.fileno(), self._connected)
+
+    def ask(self, asker: Asker) -> None:
+        """Send the asker's query."""
+        engine = self._engine
+        self._asker = asker
+        self._in.clear()
+        asker.connection = self
+        asker.id = engine.ident()
+        message = asker.message(asker.id)
+        asker.bucket = engine.wheel.add(asker, WRITE_TIMEOUT_S)
+        self._out = len(message).to_bytes(2, "big") + message
+        self._writable()
+
+    def expire(self, asker: Asker) -> None:
+        """Give up, whatever was being waited for."""
+        line = self._line
+        if self._dialling:
+            line.dials.observe(self._engine.loop.time() - self.created)
+            text = texts.dial_timed_out(line.terms.source, line.remote)
+        else:
+            text = texts.timed_out("tcp", self._sock, line.remote, "write" if self._out else "read")
+        self._end(text)
+
+    def close(self) -> None:
+        """Let the socket go."""
+        fd = self._sock.fileno()
+        if fd >= 0:
+            self._engine.loop.remove_reader(fd)
+            self._engine.loop.remove_writer(fd)
+            self._sock.close()
+
+    def _connected(self) -> None:
+        line, engine, asker = self._line, self._engine, self._asker
+        assert asker is not None
+        engine.loop.remove_writer(self._sock.fileno())
+        asker.bucket.discard(asker)
+        self._dialling = False
+        now = engine.loop.time()
+        line.dials.observe(now - self.created)
+        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._end(line.refusal(code))
+            return
+        self.created = now
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        engine.loop.add_reader(self._sock.fileno(), self._readable)
+        self.ask(asker)
+
+    def _writable(self) -> None:
+        engine, asker = self._engine, self._asker
+        assert asker is not None
+        try:
+            sent = self._sock.send(self._out)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            self._end(texts.during("write", "tcp", self._sock, self._line.remote, error))
+            return
+        self._out = self._out[sent:]
+        if self._out:
+            engine.loop.add_writer(self._sock.fileno(), self._writable)
+            return
+        engine.loop.remove_writer(self._sock.fileno())
+        asker.bucket.discard(asker)
+        asker.bucket = engine.wheel.add(asker, asker.timeout_s)
+
+    def _readable(self) -> None:
+        try:
+            data = self._sock.recv(_READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            if self._asker is None:
+                self._line.pool.lose(self)
+            else:
+                self._end(texts.during("read", "tcp", self._sock, self._line.remote, error))
+            return
+        if self._asker is None:
+            self._line.pool.lose(self)  # closed while idle, or an answer to nothing
+        elif not data:
+            self._finished()
+        else:
+            self._in += data
+            self._take()
+
+    def _take(self) -> None:
+        """Look for the answer in what has arrived."""
+        held = self._in
+        while len(held) >= 2:
+            end = 2 + int.from_bytes(held[:2], "big")
+            if len(held) < end:
+                return
+            message = bytes(held[2:end])
+            del held[:end]
+            asker = self._asker
+            assert asker is not None
+            if len(message) < 12:
+                self._end(texts.SHORT_READ)
+                return
+            if int.from_bytes(message[:2], "big") == asker.id:
+                text = asker.arrived(message, stream=True)
+                if text is not None:
+                    self._end(text)
+                else:
+                    asker.bucket.discard(asker)
+                    self._asker = None
+                    self._line.pool.give(self, self._engine.loop.time())
+                    asker.proceed()
+                return
+
+    def _finished(self) -> None:
+        """The upstream has closed the connection in the middle of an exchange."""
+        if len(self._in) not in (0, 2):
+            self._end("unexpected EOF")
+        elif self.reused:
+            asker = self._asker
+            assert asker is not None
+            asker.bucket.discard(asker)
+            self._asker = None
+            self.close()
+            asker.closed()
+        else:
+            self._end("EOF")
+
+    def _end(self, text: str) -> None:
+        asker, self._asker = self._asker, None
+        self.close()
+        if asker is not None:
+            asker.bucket.discard(asker)
+            asker.failed(text)

@@ -1,0 +1,150 @@
+"""One upstream of one `forward` line as a worker sees it: its connections, its health, its counters."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from shardns.worker import metrics
+from shardns.worker.address import Address
+from shardns.worker.shared import Shared
+from shardns.worker.wire.codes import RCODE_TEXT, RD
+
+from . import texts
+from .asker import Asker
+from .counters import DURATION, HITS, MISSES, PROXY_NAME
+from .engine import Engine
+from .health import Health
+from .pool import Terms
+from .tcp import DialTime, TcpLine
+from .udp import DialFailed, UdpLine
+
+SWEEP_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a health probe asks, and when a failing upstream counts as down (`max_fails` 0: never, and no probes)."""
+
+    name: bytes = b"\0"
+    flags: int = RD
+    interval_s: float = 0.5
+    max_fails: int = 2
+    stream: bool = False
+
+
+@dataclass(slots=True)
+class Cells:
+    """Shared numbers of an upstream: failed probes in a row, and until when (ms) some process probes it."""
+
+    fails: Shared
+    lease: Shared
+
+
+@dataclass(slots=True)
+class _Series:
+    """Cells of this process's metrics, found once."""
+
+    durations: dict[int, int] = field(default_factory=dict)
+    hits: dict[str, int] = field(default_factory=dict)
+    misses: dict[str, int] = field(default_factory=dict)
+
+
+class Upstream:
+    """`text` is `IP:port`, as metrics and metadata name it."""
+
+    def __init__(self, host: str, port: int, terms: Terms, check: Check, cells: Cells) -> None:
+        self.host = host
+        self.port = port
+        self.text = str(Address(host, port))
+        self.label: Callable[[], str] = lambda: self.text
+        self.terms = terms
+        self.check = check
+        self.cells = cells
+        self.stopped = False
+        self._series = _Series()
+        self.engine: Engine | None = None
+        self.udp: UdpLine
+        self.tcp: TcpLine
+        self.health: Health
+
+    def start(self, engine: Engine) -> None:
+        """Get ready for connections, in the worker's running loop."""
+        self.engine = engine
+        self.dials = DialTime()
+        self.udp = UdpLine(engine, self.host, self.port, self.text, self.terms)
+        self.tcp = TcpLine(engine, self.host, self.port, self.text, self.terms, self.dials)
+        self.health = Health(engine, self.host, self.port, self.text, self.terms.source, self.check, self.cells)
+
+    @property
+    def down(self) -> bool:
+        """Whether more probes than tolerated have failed."""
+        limit = self.check.max_fails
+        return limit > 0 and self.cells.fails.get() > limit
+
+    def ask(self, asker: Asker, stream: bool) -> None:
+        """Begin an exchange over a pooled or new connection."""
+        engine = self.engine
+        assert engine is not None
+        now = engine.loop.time()
+        if self.stopped:
+            asker.failed(texts.STOPPED)
+            return
+        try:
+            if stream:
+                self._ask_tcp(asker, now)
+                return
+            socket = self.udp.pool.take(now)
+            if socket is None:
+                self._count(self._series.misses, MISSES, "udp")
+                self.dials.observe(0.0)
+                socket = self.udp.connect(now)
+            else:
+                self._count(self._series.hits, HITS, "udp")
+        except DialFailed as failure:
+            asker.failed(str(failure))
+        else:
+            socket.ask(asker)
+
+    def _ask_tcp(self, asker: Asker, now: float) -> None:
+        pooled = self.tcp.pool.take(now)
+        if pooled is None:
+            self._count(self._series.misses, MISSES, "tcp")
+            self.tcp.dial(asker, now)
+        else:
+            self._count(self._series.hits, HITS, "tcp")
+            pooled.reused = True
+            pooled.ask(asker)
+
+    def observe(self, rcode: int, took_s: float) -> None:
+        """Count a successful exchange."""
+        cell = self._series.durations.get(rcode)
+        if cell is None:
+            cell = DURATION.cell(PROXY_NAME, self.text, RCODE_TEXT.get(rcode) or str(rcode))
+            self._series.durations[rcode] = cell
+        values = metrics.values
+        values[cell + bisect_left(DURATION.buckets, took_s)] += 1
+        values[cell + DURATION.sum_at] += took_s
+
+    def _count(self, known: dict[str, int], counter: metrics.Counter, proto: str) -> None:
+        cell = known.get(proto)
+        if cell is None:
+            cell = known[proto] = counter.cell(PROXY_NAME, self.text, proto)
+        metrics.values[cell] += 1
+
+    def sweep(self) -> None:
+        """Close idle connections whose time is over."""
+        if self.engine is not None:
+            now = self.engine.loop.time()
+            self.udp.pool.sweep(now)
+            self.tcp.pool.sweep(now)
+
+    def stop(self) -> None:
+        """Close idle connections and let no new ones be made; exchanges under way end by themselves."""
+        self.stopped = True
+        if self.engine is not None:
+            self.health.stop()
+            self.udp.pool.stop()
+            self.tcp.pool.stop()
