@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shardns.config.schema import Schema
     from shardns.worker.plugin import Plugin
 
 ORDER: tuple[str, ...] = (
@@ -56,3 +57,11 @@ def plugin_class(directive: str) -> type[Plugin[Any]]:
             loaded: type[Plugin[Any]] = entry.load()
             return loaded
     raise KeyError(directive)
+
+
+def schema(directive: str) -> type[Schema] | None:
+    """Return the declaration of a directive's options; None for a directive that is known but not built."""
+    if not is_built(directive):
+        return None
+    declared: type[Schema] = import_module(plugin_class(directive).__module__).Options
+    return declared

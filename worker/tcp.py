@@ -117,7 +117,8 @@ class Connection(asyncio.Protocol):
 
     def _serve(self) -> None:
         worker, handle = self.server.worker, self.server.dispatch.handle
-        data, at, out = self.waiting, 0, []
+        data, at = self.waiting, 0
+        out: list[bytes] = []
         size = len(data)
         now = time.monotonic()
         worker.begin_burst()
@@ -127,7 +128,7 @@ class Connection(asyncio.Protocol):
                 break
             wire = data[at + 2 : end]
             at = end
-            result = self._remembered(wire, now)
+            result: Answer | Awaitable[Answer] = self._remembered(wire, now)
             if result is None:
                 request = Request(self.listener, self.sender, self.family, "tcp", now, len(wire))
                 request._local = self.local

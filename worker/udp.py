@@ -85,10 +85,10 @@ class UdpSocket:
                     missing.append(row)
                     continue
             else:
-                answer = found  # type: ignore[assignment]  # the class was looked at
-            held.append(answer)  # type: ignore[arg-type]  # neither None nor an Entry here
+                answer = found
+            held.append(answer)
             words[at] = id(answer) + PAYLOAD
-            words[length_at] = len(answer)  # type: ignore[arg-type]  # as above
+            words[length_at] = len(answer)
         if not missing:
             burst.send(count)
         elif held:

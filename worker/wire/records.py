@@ -87,7 +87,7 @@ class Section(tuple[RRset, ...]):
         return wire
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]  # records, as the header counts them; nobody searches a section
         """The number of records."""
         count = self._count
         if count < 0:
