@@ -13,7 +13,8 @@ from .cursor import Cursor
 from .draft import Draft
 from .errors import ConfigError, Problem, Refuse, WrongCount, count_text, nearest
 from .fields import Arg, Args, Field, Flag, Line, Props, Rest, complaint
-from .schema import Option, Schema, has_block, other_lines, positional, properties
+from .schema import Option, Schema, has_block, other_lines, properties
+from .share import most_words, share, take
 from .tokens import Token
 from .values import fill
 
@@ -48,8 +49,12 @@ class Reader:
                 self._build(state, built)
         if self.problems:
             raise ConfigError(self.problems)
-        for options in built:
-            options.shape(self.draft)
+        try:
+            for options in built:
+                options.shape(self.draft)
+        except Refuse as refuse:
+            self.complain(refuse)
+            raise ConfigError(self.problems) from None
         return tuple(built) if self.rules.repeat == "each" else built[-1]
 
     def _again(self) -> bool:
@@ -155,29 +160,9 @@ class Reader:
             options.check(self.draft)
             keep(option, state, options, joined=False)
             return
-        words = self._words(spec)
+        words = take(spec, self.cursor)
         value, joined = prop_value(spec, words, self.draft)
         keep(option, state, value, joined=joined)
-
-    def _words(self, spec: Props) -> list[Token]:
-        """Take a property's words."""
-        cursor, most = self.cursor, spec.most
-        words: list[Token] = []
-        if spec.rest == "property":
-            while (most is None or len(words) < most) and cursor.next_here():
-                words.append(cursor.value)
-        elif isinstance(spec, Flag) and spec.rest == "error":
-            if cursor.next_here():
-                raise complaint(spec.surplus, WrongCount(at=cursor.value))
-        else:
-            words = cursor.remaining()
-        if len(words) < spec.least:
-            raise complaint(spec.missing, WrongCount(at=cursor.value))
-        if most is not None and len(words) > most:
-            if spec.rest == "error":
-                raise complaint(spec.surplus, WrongCount(at=cursor.value))
-            words = words[:most]
-        return words
 
     def complain(self, refuse: Refuse, inner: str = "") -> None:
         """Note a problem with the reference's text, the place and a remedy."""
@@ -190,45 +175,9 @@ class Reader:
         self.problems.append(self.draft.problem(f"{prefix}{inner or refuse.inner}{text}", at.place, hint))
 
 
-def most_words(schema: type[Schema]) -> int | None:
-    """Return how many arguments the directive's own line can have, None for any number."""
-    most = 0
-    for option in positional(schema):
-        if isinstance(option.spec, Args) and option.spec.most is None:
-            return None
-        most += option.spec.most or 0 if isinstance(option.spec, Args) else 1
-    return most
-
-
 def assign(schema: type[Schema], head: Token, words: list[Token], draft: Draft, state: dict[str, Any]) -> None:
-    """Give the words of a line to the positional fields; `head` is the word before them."""
-    fields = positional(schema)
-    most = most_words(schema)
-    if most is not None and len(words) > most:
-        surplus = fields[-1].spec if fields else None
-        at = words[-1] if fields else words[0]
-        raise complaint(surplus.surplus if isinstance(surplus, Field) else None, WrongCount(at=at))
-    left = list(words)
-    last = words[-1] if words else head
-    taken: list[tuple[Option, list[Token]]] = []
-    for place, option in enumerate(fields):
-        spec = option.spec
-        if isinstance(spec, Arg):
-            own = [left.pop(0)] if left and (spec.when is None or spec.when(left[0].text)) else []
-            if not own and option.required:
-                raise complaint(spec.missing, WrongCount(at=last))
-        else:
-            assert isinstance(spec, Args)
-            later = sum(1 for other in fields[place + 1 :] if isinstance(other.spec, Arg) and other.required)
-            room = max(len(left) - later, 0)
-            size = room if spec.most is None else min(room, spec.most)
-            own, left = left[:size], left[size:]
-            if len(own) < spec.least:
-                raise complaint(spec.missing, WrongCount(at=last))
-        taken.append((option, own))
-    if left:
-        raise WrongCount(at=last)
-    for option, own in taken:
+    """Judge the words of a line for the positional fields; `head` is the word before them."""
+    for option, own in share(schema, head, words):
         _fill_positional(option, own, draft, state)
 
 

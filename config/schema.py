@@ -94,7 +94,7 @@ class Schema:
     def read(cls, text: str, draft: Draft | None = None) -> Any:
         """Return the options for lines of Corefile text, the directive's name included."""
         draft = draft or Draft()
-        draft.sources.setdefault(draft.file, text.splitlines())
+        draft.sources.setdefault(draft.file, text.split("\n"))
         tokens = cut(text, draft.file)
         if not tokens:
             raise ConfigError("no words to read")

@@ -19,22 +19,29 @@ _SPACE = frozenset("\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word. `breaks` counts the line ends inside it (only quoted words have any)."""
+    """A word. `breaks` counts the line ends inside it (only quoted words have any).
+
+    `row` is the line for the purpose of "on the same line"; words that come from TOML have one that is not their
+    place's line.
+    """
 
     text: str
     place: Place
     breaks: int = 0
+    row: int = 0
 
     def __str__(self) -> str:
         return self.text
 
     def follows(self, other: Token) -> bool:
         """Tell whether this word stands on the line where the other ends."""
+        if self.row or other.row:
+            return self.row == other.row
         return self.place.file == other.place.file and self.place.line == other.place.line + other.breaks
 
     def holding(self, text: str) -> Token:
         """Return the same word with another text, as substitution makes it."""
-        return self if text == self.text else Token(text, self.place, text.count("\n"))
+        return self if text == self.text else Token(text, self.place, text.count("\n"), self.row)
 
 
 def cut(text: str, file: str) -> list[Token]:

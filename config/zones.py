@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 
 from .golang import integer, quote
-from .names import from_text, labels
+from .names import from_text
 
 TRANSPORTS = {"dns": 53, "tls": 853, "quic": 853, "grpc": 443, "https": 443, "https3": 443, "unix": 0}  # default ports
 MAX_TEXT = 255  # octets; the reference measures the text
@@ -89,8 +89,3 @@ def reverse(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> list[str]
 def _zone(network: ipaddress.IPv4Network | ipaddress.IPv6Network, keep: int) -> str:
     parts = network.network_address.reverse_pointer.split(".")
     return ".".join(parts[len(parts) - 2 - keep :]) + "."
-
-
-def depth(zone: bytes) -> int:
-    """Return the number of labels."""
-    return sum(1 for _ in labels(zone))

@@ -1,0 +1,80 @@
+"""Which word belongs to which field: the part of reading that looks at counts and places, not at values."""
+
+from __future__ import annotations
+
+from .cursor import Cursor
+from .errors import WrongCount
+from .fields import Arg, Args, Field, Flag, Props, complaint
+from .schema import Option, Schema, positional
+from .tokens import Token
+
+
+def most_words(schema: type[Schema]) -> int | None:
+    """Return how many arguments the directive's own line can have, None for any number."""
+    most = 0
+    for option in positional(schema):
+        if isinstance(option.spec, Args) and option.spec.most is None:
+            return None
+        most += option.spec.most or 0 if isinstance(option.spec, Args) else 1
+    return most
+
+
+def share(schema: type[Schema], head: Token, words: list[Token]) -> list[tuple[Option, list[Token]]]:
+    """Give the words of a line to the positional fields; `head` is the word before them. Raises Refuse."""
+    fields = positional(schema)
+    most = most_words(schema)
+    if most is not None and len(words) > most:
+        surplus = fields[-1].spec if fields else None
+        at = words[-1] if fields else words[0]
+        raise complaint(surplus.surplus if isinstance(surplus, Field) else None, WrongCount(at=at))
+    left = list(words)
+    last = words[-1] if words else head
+    taken: list[tuple[Option, list[Token]]] = []
+    for place, option in enumerate(fields):
+        own = _own(option, left, fields[place + 1 :], last)
+        left = left[len(own) :]
+        taken.append((option, own))
+    if left:
+        raise WrongCount(at=last)
+    return taken
+
+
+def _own(option: Option, left: list[Token], later: list[Option], last: Token) -> list[Token]:
+    """Return the words at the head of `left` that belong to a field."""
+    spec = option.spec
+    if isinstance(spec, Arg):
+        needed = sum(1 for other in later if isinstance(other.spec, Arg) and other.required)
+        wanted = spec.when is None or (bool(left) and spec.when(left[0].text))
+        if left and wanted and (option.required or len(left) > needed):
+            return left[:1]
+        if option.required:
+            raise complaint(spec.missing, WrongCount(at=last))
+        return []
+    assert isinstance(spec, Args)
+    later_words = sum(1 for other in later if isinstance(other.spec, Arg) and other.required)
+    room = max(len(left) - later_words, 0)
+    size = room if spec.most is None else min(room, spec.most)
+    if size < spec.least:
+        raise complaint(spec.missing, WrongCount(at=last))
+    return left[:size]
+
+
+def take(spec: Props, cursor: Cursor) -> list[Token]:
+    """Take the words of a property whose name the cursor stands on. Raises Refuse."""
+    most = spec.most
+    words: list[Token] = []
+    if spec.rest == "property":
+        while (most is None or len(words) < most) and cursor.next_here():
+            words.append(cursor.value)
+    elif isinstance(spec, Flag) and spec.rest == "error":
+        if cursor.next_here():
+            raise complaint(spec.surplus, WrongCount(at=cursor.value))
+    else:
+        words = cursor.remaining()
+    if len(words) < spec.least:
+        raise complaint(spec.missing, WrongCount(at=cursor.value))
+    if most is not None and len(words) > most:
+        if spec.rest == "error":
+            raise complaint(spec.surplus, WrongCount(at=cursor.value))
+        words = words[:most]
+    return words
