@@ -1,0 +1,127 @@
+"""Keeps replies of the plugins below and gives them again until their time is over, all workers sharing one store.
+
+A reply that came from below never enters the answer memo. A fresh hit does until the next tick of its TTL, unless it
+is close enough to its end to be prefetched; so no memorised answer outlives its entry.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import ClassVar
+
+from shardns.worker.plugin import Layer, Service, Steps
+from shardns.worker.query import Query
+from shardns.worker.reply import Drop, Reply
+from shardns.worker.scope import Scope
+from shardns.worker.store.cache import CacheStore, tail
+from shardns.worker.store.sweep import ALIVE_S, Sweeper
+from shardns.worker.wire.codes import AA, AD, CD, RA
+from shardns.worker.wire.edns import DO
+from shardns.worker.wire.names import ROOT, within
+
+from .item import AUTHENTIC, RECURSIVE, Item
+from .options import Options
+from .renewal import Renewal, authenticated
+from .shelf import Shelf
+
+_QUESTION = struct.Struct("!BHH")
+_SWEEP_EVERY_S = 1.0
+
+
+class Cache(Layer[Options], Service[Options]):
+    """One object a process; the entries are in the store."""
+
+    directive = "cache"
+    repeatable = True
+    mutable: ClassVar[dict[str, str]] = {"shelf": "store", "renewal": "store", "sweeper": "keeper"}
+
+    def prepare(self) -> None:
+        """Open the store and say that the namespace is in use."""
+        generation = self.site.generation
+        store = generation.table.get("cache")
+        if store is None:
+            store = generation.table["cache"] = CacheStore.open(generation.folder, now=generation.now)
+        self.now = generation.now
+        self.keepttl = self.options.keepttl
+        self.shelf = Shelf(self.options, self.site, store, self.now)
+        self.everywhere = ROOT in self.shelf.zones
+        self.renewal = Renewal(
+            self.options, self.shelf, lambda query, done: self.site.background(self, query, done), self.answer
+        )
+        self.sweeper = Sweeper(store, self.shelf.success.namespace, (self.shelf.success, self.shelf.denial))
+        self.sweeper.claim()
+
+    def around(self, query: Query) -> Steps:
+        """Answer from the store, else ask below and store the answer."""
+        name = query.name
+        if not self.everywhere and not any(within(name, zone) for zone in self.shelf.zones):
+            yield (yield query)
+            return
+        edns = query.edns
+        do = 1 if edns is not None and edns.flags & DO else 0
+        # Hot path: five octets of bits, type and class, and the name, behind a hash.
+        rest = tail(_QUESTION.pack(do | (query.flags & CD), query.qtype, query.qclass) + name)
+        now = self.now()
+        request = query.request
+        cells = self.shelf.cells(request.listener.label)
+        key, item = self.shelf.find(rest, now, cells)
+        if item is None:
+            yield from self.miss(query, rest)
+            return
+        remaining = item.duration - int(now - item.stored)
+        if remaining <= 0:
+            request.once = True
+            yield from self.renewal.expired(query, key, item)
+            return
+        until = item.stored + item.duration - remaining + 1
+        if request.until is None or request.until > until:
+            request.until = until
+        denied = key.startswith(self.shelf.denial.prefix)
+        request.series += (cells.requests, cells.denial if denied else cells.success)
+        if self.renewal.amount:
+            self.renewal.note_hit(query, key, item, remaining, now)
+        yield self.answer(query, item, item.duration if self.keepttl else remaining)
+
+    def miss(self, query: Query, rest: bytes) -> Steps:
+        """Ask below and store the answer."""
+        query.request.once = True
+        reply = yield authenticated(query)
+        if isinstance(reply, Drop):
+            yield reply
+            return
+        wildcard = query.metadata("zone/wildcard") or ""
+        shown, _ = self.shelf.take(query, reply, rest, wildcard=wildcard, unkept=True)
+        yield shown
+
+    def answer(self, query: Query, item: Item, ttl: int) -> Reply:
+        """Return an entry as a reply to a query, with one TTL (s)."""
+        if item.wildcard:
+            wildcard = item.wildcard
+            query.note("zone/wildcard", lambda: wildcard)
+        # The reference sets AA on every hit: some stub resolvers throw away what is not authoritative.
+        flags = AA | (RA if item.flags & RECURSIVE else 0)
+        if item.flags & AUTHENTIC and (query.flags & AD or query.do):
+            flags |= AD
+        answer, authority, additional = item.template.fill(ttl)
+        return query.reply(item.rcode, answer, authority, additional, flags=flags)
+
+    # The keeper ----------------------------------------------------------------------------------------------------
+
+    async def start(self, scope: Scope) -> None:
+        """Sweep, as long as this configuration is in force."""
+        scope.every(_SWEEP_EVERY_S, self.sweep)
+        scope.every(ALIVE_S / 3, self.tidy)
+
+    def sweep(self) -> None:
+        """Delete a slice of what expired, is too much, or is of no configuration any more."""
+        if self.sweeper.slice() + self.sweeper.relieve():
+            self.shelf.show_entries(self.sweeper.labels())
+        self.sweeper.drop_abandoned()
+
+    def tidy(self) -> None:
+        """Renew the sign of life; free what dead readers pinned."""
+        self.sweeper.claim()
+        self.shelf.store.environment.reader_check()
+
+
+PLUGIN = Cache

@@ -1,0 +1,110 @@
+"""The keeper's broom in the cache: what expired goes, what no configuration uses goes, what is too much goes.
+
+Work is done in slices of a few milliseconds, so that workers never wait long for the writer lock.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import Any, Final
+
+from .cache import ALIVE, COUNT, LABEL, NAMESPACE_BYTES, CacheStore, Side, ends, entries_of, evict, remove, set_entries
+
+LOOK: Final = 4000  # entries read in one slice
+DELETE: Final = 500  # entries deleted in one transaction
+ALIVE_S: Final = 180.0  # a namespace that nobody has claimed for so long is dropped
+_ENDS = struct.Struct("<d")
+
+
+class Sweeper:
+    """Sweeps one cache's namespace and, beside it, whatever lies abandoned."""
+
+    def __init__(self, store: CacheStore, namespace: bytes, sides: tuple[Side, Side]) -> None:
+        self.store = store
+        self.namespace = namespace
+        self.sides = sides
+        self._at = b""
+
+    def claim(self) -> None:
+        """Say that the namespace is in use."""
+        self.store.put(self.namespace + ALIVE, _ENDS.pack(self.store.now() + ALIVE_S))
+        self.store.flush()
+
+    def labels(self) -> list[str]:
+        """Return the `server` labels that workers have noted."""
+        prefix = self.namespace + LABEL
+        with self.store.environment.begin() as txn:
+            return [key[len(prefix) :].decode() for key, _ in _items(txn, prefix, b"", LOOK)]
+
+    def entries(self) -> tuple[int, int]:
+        """Return how many entries the two sides have."""
+        with self.store.environment.begin() as txn:
+            return entries_of(txn, self.sides[0].count_key), entries_of(txn, self.sides[1].count_key)
+
+    def slice(self) -> int:
+        """Look at a part of the namespace and delete what expired; returns how many entries went."""
+        now = self.store.now()
+        with self.store.environment.begin() as txn:
+            seen = list(_items(txn, self.namespace, self._at, LOOK))
+        self._at = seen[-1][0] if len(seen) == LOOK else b""
+        expired = [key for key, value in seen if ends(value) <= now]
+        gone = 0
+        for start in range(0, len(expired), DELETE):
+            with self.store.environment.begin(write=True) as txn:
+                some = [(key, txn.get(key)) for key in expired[start : start + DELETE]]
+                # Somebody may have stored one anew since it was looked at.
+                gone += remove(txn, [key for key, value in some if value is not None and ends(value) <= now])
+        return gone
+
+    def drop_abandoned(self) -> int:
+        """Delete a slice of a namespace that no configuration uses any more; returns how many entries went."""
+        now = self.store.now()
+        for namespace in self._namespaces():
+            if namespace == self.namespace:
+                continue
+            with self.store.environment.begin(write=True) as txn:
+                alive = txn.get(namespace + ALIVE)
+                if alive is not None and ends(alive) > now:
+                    continue
+                keys = [key for key, _ in _items(txn, namespace, b"", DELETE)]
+                gone = remove(txn, [key for key in keys if key[NAMESPACE_BYTES:][:1] != COUNT])
+                if len(keys) < DELETE:
+                    remove(txn, keys)
+                return gone
+        return 0
+
+    def _namespaces(self) -> list[bytes]:
+        found = []
+        with self.store.environment.begin() as txn:
+            cursor = txn.cursor()
+            more = cursor.first()
+            while more:
+                namespace = cursor.key()[:NAMESPACE_BYTES]
+                found.append(namespace)
+                following = int.from_bytes(namespace, "big") + 1
+                if following >> 64:
+                    break
+                more = cursor.set_range(following.to_bytes(NAMESPACE_BYTES, "big"))
+        return found
+
+    def relieve(self) -> int:
+        """Evict from the fuller side while the environment is pressed; returns how many entries went."""
+        if not self.store.pressed():
+            return 0
+        with self.store.environment.begin(write=True) as txn:
+            side = max(self.sides, key=lambda one: entries_of(txn, one.count_key))
+            entries = entries_of(txn, side.count_key)
+            gone = sum(evict(txn, side) for _ in range(DELETE))
+            set_entries(txn, side.count_key, entries - gone)
+        return gone
+
+
+def _items(txn: Any, prefix: bytes, after: bytes, most: int) -> Iterable[tuple[bytes, bytes]]:
+    cursor = txn.cursor()
+    more = cursor.set_range(after or prefix)
+    while more and most and cursor.key().startswith(prefix):
+        if cursor.key() != after:
+            yield cursor.item()
+            most -= 1
+        more = cursor.next()
