@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.meta.tree import LAYERS, modules, parsed
+from tests.meta.tree import LAYERS, modules, parsed, plugin_folders
+
+PLUGINS = {folder.name for folder in plugin_folders()}
 
 
 def imports(module: Path) -> Iterator[tuple[int, list[str]]]:
@@ -34,7 +36,7 @@ def wrong(module: Path) -> Iterator[str]:
     for line, parts in imports(module):
         if not parts or parts[0] not in LAYERS[: LAYERS.index(layer) + 1]:
             yield f"{module}:{line} imports {'.'.join(parts)}, which stands to its right"
-        if layer == parts[0] == "plugins" and len(module.parts) > 2 and parts[1:2] != [module.parts[1]]:
+        if layer == "plugins" and parts[0] == layer and len(parts) > 1 and parts[1] in PLUGINS - {module.parts[1]}:
             yield f"{module}:{line} imports another plugin: {'.'.join(parts)}"
 
 

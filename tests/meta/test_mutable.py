@@ -108,7 +108,8 @@ def test_the_check_sees_what_it_is_there_for() -> None:
         "    mutable = {'pool': 'worker'}\n"
         "    def prepare(self):\n        self.a = 1\n        self._build()\n"
         "    def _build(self):\n        self.b = []\n"
-        "    def answer(self, query):\n        self.c = 1\n        self.d['x'] = 1\n        self.e.append(1)\n        x = self.f\n"
+        "    def answer(self, query):\n"
+        "        self.c = 1\n        self.d['x'] = 1\n        self.e.append(1)\n        x = self.f\n"
     )
     owner = ast.parse(text).body[0]
     assert isinstance(owner, ast.ClassDef)

@@ -1,0 +1,14 @@
+"""Loads a Corefile text with all directives."""
+
+from __future__ import annotations
+
+from shardns.config.load import load
+from shardns.config.model import Model
+from shardns.config.source import Source
+from shardns.plugins import order, schema
+
+
+def load_text(text: str, file: str = "Corefile") -> Model:
+    """Return the model; raises ConfigError."""
+    names = order()
+    return load(Source(file, text), {name: schema(name) for name in names}, names, environ={})
