@@ -11,7 +11,7 @@ from typing import Final
 
 from ..query import Query
 from ..reply import Reply
-from .codes import TC, TSIG
+from .codes import TC, TSIG, Rcode
 from .compress import compress
 from .edns import DO, Edns
 from .records import Section
@@ -46,6 +46,8 @@ def opt(query: Query, reply: Reply) -> bytes:
     if given is None:
         wire = _echo(asked)
         return wire if reply.rcode < 16 else wire[:5] + bytes((reply.rcode >> 4,)) + wire[6:]
+    if reply.rcode == Rcode.BADVERS:
+        return _extended(given, reply.rcode).wire  # the reference does not finish this answer
     flags = (given.flags & 0xFF00) | (asked.flags & DO)
     return Edns(asked.size, 0, reply.rcode >> 4, flags, given.options).wire
 
