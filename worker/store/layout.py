@@ -29,6 +29,7 @@ NODE: Final = b"n"
 WILDCARDS: Final = 1
 CUTS: Final = 2
 DNAMES: Final = 4
+DENIALS: Final = 8  # NSEC records
 
 EXPIRED: Final = 1  # state of a table entry: the zone is known, its data may no longer be used (RFC 1035 §3.3.13)
 

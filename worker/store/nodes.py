@@ -82,7 +82,7 @@ class Node:
         self.name = name
         self.answers: dict[int, Any] = {}
         self.sets: dict[int, Section] = (
-            _runs(name, value) if value.startswith(_MANY) else {(value[0] << 8) | value[1]: one(name + value)}
+            runs(name, value) if value.startswith(_MANY) else {(value[0] << 8) | value[1]: one(name + value)}
         )
 
     def get(self, rtype: int, signed: bool = False) -> Section:
@@ -101,7 +101,8 @@ class Node:
         return Section(found)
 
 
-def _runs(name: bytes, value: bytes) -> dict[int, Section]:
+def runs(name: bytes, value: bytes) -> dict[int, Section]:
+    """Decode a value of runs: the sections of a name by type."""
     found: dict[int, list[tuple[bytes, int]]] = {}
     at = 2
     end = len(value)

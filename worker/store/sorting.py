@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ..wire.codes import DNAME, NS
-from .layout import CUTS, DNAMES, WILDCARDS
+from ..wire.codes import DNAME, NS, NSEC
+from .layout import CUTS, DENIALS, DNAMES, WILDCARDS
 from .nodes import Stored, name_of, pack
 
 _SLICE: Final = 10_000
 _END: Final = b"\0\0"  # of a key
-_NS: Final = NS.to_bytes(2, "big")
-_DNAME: Final = DNAME.to_bytes(2, "big")
+_FLAGS: Final = {
+    NS.to_bytes(2, "big"): CUTS,
+    DNAME.to_bytes(2, "big"): DNAMES,
+    NSEC.to_bytes(2, "big"): DENIALS,
+}
 Pairs = list[tuple[bytes, bytes]]
 
 
@@ -68,7 +71,10 @@ def _nodes(chunk: list[bytes], prefix: bytes, owners: dict[int, bytes]) -> tuple
     for _, value in pairs:
         if value.startswith(_END):
             types.update(_types(value))
-    return flags | (CUTS if _NS in types else 0) | (DNAMES if _DNAME in types else 0), pairs
+    for rtype, flag in _FLAGS.items():
+        if rtype in types:
+            flags |= flag
+    return flags, pairs
 
 
 def _types(value: bytes) -> Iterator[bytes]:

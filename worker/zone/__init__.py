@@ -1,0 +1,1 @@
+"""Zone text and what is made of it (RFC 1035 §5)."""

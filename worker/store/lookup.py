@@ -1,0 +1,189 @@
+"""The one look-up engine: RFC 1034 §4.3.2 with RFC 4592 wildcards, RFC 6672 DNAME, RFC 2308 negatives, RFC 4035 §3.1.
+
+`find` answers from one zone. Where an alias leads to a name that the zone does not hold, what is found names a
+`chase`: the caller asks its own server for it and hands the outcome to `alias.resolve`. Nothing here waits.
+
+Runs inside a burst of the store (`Store.begin`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import lmdb
+
+from ..wire.codes import CNAME, DNAME, DS, NS, NSEC, SOA, Rcode
+from ..wire.names import MAX_NAME_BYTES, ROOT
+from ..wire.records import EMPTY, RRset, Section
+from .additional import additional, glue
+from .alias import follow, lineage, referral
+from .found import EMPTY_NAME, NODATA, NXDOMAIN, POSITIVE, REFERRAL, SERVFAIL, Found
+from .layout import CUTS, DENIALS, DNAMES, WILDCARDS
+from .nodes import Node
+from .reader import Zone
+
+MAX_HOPS: Final = 8  # self look-ups nested for one client query
+_SIGNED: Final = 1 << 16  # beside a type, in the keys of `Node.answers`
+_STAR: Final = b"\1*"
+
+
+def find(zone: Zone, name: bytes, qtype: int, signed: bool = False, hops: int = 0) -> Found:
+    """Look up a lower-case name of the zone. `signed` adds DNSSEC records, `hops` counts the self look-ups before it.
+
+    The zone must have a SOA record and must not have expired.
+    """
+    if name == zone.origin and (qtype == SOA or qtype == NS):
+        return _apex(zone, qtype, signed)
+    if hops > MAX_HOPS:
+        return Found(SERVFAIL, aa=False)
+    # Hot path: a hit or a missing name costs one look-up where the zone has nothing that a walk could meet.
+    # 1.6 µs for a positive answer, 1.3 µs for NXDOMAIN.
+    flags = zone.flags
+    try:
+        if not flags & (CUTS | DNAMES):
+            node = zone.hot.get(name)
+            if node is None:
+                key = zone.key_of(name)
+                value = zone.store.txn.get(key)
+                if value is not None:
+                    node = zone.keep(name, value)
+                elif not flags & WILDCARDS:
+                    return _missing(zone, name, key, signed)
+            if node is not None:
+                return node.answers.get(qtype | _SIGNED if signed else qtype) or _present(zone, node, qtype, signed)
+        return _walk(zone, name, qtype, signed)
+    except lmdb.BadValsizeError:
+        # A key beyond 511 octets: a name of more than 240 zero octets. No zone can hold it.
+        return Found(NXDOMAIN, EMPTY, zone.soa_signed if signed else zone.soa)
+
+
+def _apex(zone: Zone, qtype: int, signed: bool) -> Found:
+    servers = zone.ns_signed if signed else zone.ns
+    if qtype == SOA:
+        return Found(POSITIVE, zone.soa_signed if signed else zone.soa, servers)
+    return Found(POSITIVE, servers, EMPTY, glue(zone, servers, signed))
+
+
+def _present(zone: Zone, node: Node, qtype: int, signed: bool) -> Found:
+    """Answer a name that exists and is not below a cut or a DNAME."""
+    sets = node.sets
+    if CNAME in sets and qtype != CNAME:
+        return follow(zone, list(node.get(CNAME, signed)), sets[CNAME][0].rdatas[0], qtype, signed)
+    if qtype not in sets:
+        return _nodata(zone, node, signed)
+    authority = zone.ns_signed if signed else zone.ns
+    answer = node.get(qtype, signed)
+    found = Found(POSITIVE, answer, authority, additional(zone, sets[qtype], signed))
+    node.answers[qtype | _SIGNED if signed else qtype] = found
+    return found
+
+
+def _nodata(zone: Zone, node: Node, signed: bool, wildcard: bytes | None = None) -> Found:
+    if wildcard is None and not (signed and NSEC in node.sets):
+        return _shared(zone, NODATA, signed)
+    authority = Section(zone.soa_signed + node.get(NSEC, True)) if signed else zone.soa
+    return Found(NODATA, EMPTY, authority, wildcard=wildcard)
+
+
+def _shared(zone: Zone, kind: int, signed: bool) -> Found:
+    """A negative answer that is the same for every name."""
+    key = kind | _SIGNED if signed else kind
+    found: Found | None = zone.missing.get(key)
+    if found is None:
+        found = zone.missing[key] = Found(kind, EMPTY, zone.soa_signed if signed else zone.soa)
+    return found
+
+
+def _missing(zone: Zone, name: bytes, key: bytes, signed: bool) -> Found:
+    """Deny a name that has no records: NXDOMAIN, or NOERROR where names exist below it."""
+    cursor = zone.store.cursor
+    below = key + b"\0"
+    kind = EMPTY_NAME if cursor.set_range(below) and cursor.key().startswith(below) else NXDOMAIN
+    if not (signed and zone.flags & DENIALS):
+        return _shared(zone, kind, signed)
+    denial = zone.before(name)
+    if denial is None:
+        return _shared(zone, kind, signed)
+    proof = denial.get(NSEC, True)
+    if kind == NXDOMAIN and (encloser := _closest_encloser(zone, name)) is not None:
+        # RFC 4035 §3.1.3.2: also prove that no wildcard could have matched.
+        no_wildcard = zone.before(_STAR + encloser if encloser != ROOT else _STAR + ROOT)
+        if no_wildcard is not None and no_wildcard.name != denial.name:
+            proof = Section(proof + no_wildcard.get(NSEC, True))
+    return Found(kind, EMPTY, Section(zone.soa_signed + proof))
+
+
+def _closest_encloser(zone: Zone, name: bytes) -> bytes | None:
+    for above in reversed([zone.origin, *lineage(name, zone.size)[:-1]]):
+        if zone.node(above) is not None:
+            return above
+    return None
+
+
+def _walk(zone: Zone, name: bytes, qtype: int, signed: bool) -> Found:
+    """Descend from the apex, minding DNAMEs, zone cuts and wildcards on the way."""
+    node: Node | None = None
+    star: Node | None = None
+    star_name: bytes | None = None
+    for at in [zone.origin, *lineage(name, zone.size)]:
+        node = zone.node(at)
+        if node is None:
+            if zone.flags & WILDCARDS and len(at) > zone.size:
+                wildcard = _STAR + at[1 + at[0] :]
+                if wildcard != _STAR + ROOT and (candidate := zone.node(wildcard)) is not None:
+                    star, star_name = candidate, wildcard
+                elif zone.has_below(wildcard):
+                    star, star_name = None, wildcard
+            continue
+        if DNAME in node.sets and at != name:
+            return _substitute(zone, node, name, qtype, signed)
+        if NS in node.sets and not (qtype == DS and at == name):
+            authority, extra = referral(zone, node, signed)
+            return Found(REFERRAL, EMPTY, authority, extra, aa=False)
+    if node is not None:
+        return node.answers.get(qtype | _SIGNED if signed else qtype) or _present(zone, node, qtype, signed)
+    if star_name is not None and not _blocked(zone, name, star_name):
+        return _shared(zone, NODATA, False) if star is None else _synthesise(zone, star, name, qtype, signed)
+    return _missing(zone, name, zone.key_of(name), signed)
+
+
+def _blocked(zone: Zone, name: bytes, wildcard: bytes) -> bool:
+    """Tell whether an empty non-terminal lies between a wildcard's parent and the name (RFC 4592 §3.3.1)."""
+    return any(zone.has_below(above) for above in lineage(name, len(wildcard) - 2)[:-1])
+
+
+def _substitute(zone: Zone, node: Node, name: bytes, qtype: int, signed: bool) -> Found:
+    """RFC 6672 §3.2: answer with the DNAME, the CNAME made from it, and what that leads to."""
+    dnames = node.sets[DNAME]
+    prefix = name[: len(name) - len(node.name)]
+    target = prefix + dnames[0].rdatas[0]
+    front = list(node.get(DNAME, signed))
+    if target.lower() == name:
+        return Found(SERVFAIL, aa=False)
+    if len(target) > MAX_NAME_BYTES:  # RFC 6672 §2.2
+        return Found(POSITIVE, Section(front), rcode=Rcode.YXDOMAIN)
+    alias = RRset(name, CNAME, dnames[0].ttl, (target,))
+    if qtype == CNAME:
+        return Found(POSITIVE, Section([*front, alias]), zone.ns_signed if signed else zone.ns)
+    return follow(zone, [*front, alias], target, qtype, signed, apex_dname=node.name == zone.origin)
+
+
+def _synthesise(zone: Zone, star: Node, name: bytes, qtype: int, signed: bool) -> Found:
+    """RFC 4592 §3.3.3: answer with the wildcard's records under the name that was asked for."""
+    sets = star.sets
+    if CNAME in sets and qtype != CNAME:
+        records = _renamed(sets[CNAME], name) + (list(star.signatures(CNAME)) if signed else [])
+        return follow(zone, records, sets[CNAME][0].rdatas[0], qtype, signed, wildcard=star.name)
+    if qtype not in sets:
+        return _nodata(zone, star, signed, star.name)
+    authority = zone.ns
+    if signed:
+        # RFC 4035 §3.1.3.3: prove that the name itself does not exist.
+        denial = zone.before(name)
+        authority = Section(zone.ns_signed + (denial.get(NSEC, True) if denial is not None else ()))
+    answer = Section(_renamed(star.get(qtype, signed), name))
+    return Found(POSITIVE, answer, authority, additional(zone, sets[qtype], signed), wildcard=star.name)
+
+
+def _renamed(records: Section, name: bytes) -> list[RRset]:
+    return [rrset.replace(owner=name) for rrset in records]

@@ -1,0 +1,73 @@
+"""From a zone file to a zone in the store, under the rules that `file` and `auto` share.
+
+The texts of all errors are the reference's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ..store.publish import Staging, ZoneWriter
+from ..wire.codes import NSEC3, NSEC3PARAM, SOA
+from ..wire.names import to_text
+from .errors import ZoneTextError, quoted
+from .sources import Sources
+from .text import Reader
+
+_SERIAL: Final = slice(-20, -16)  # in the rdata of a SOA record
+
+
+class LoadError(Exception):
+    """A zone file that makes no zone."""
+
+
+class SameSerial(LoadError):
+    """The file's serial is the one that is served already."""
+
+
+def load(
+    staging: Staging, sources: Sources, path: str, origin: bytes, owner: str, *, serial: int | None = None
+) -> Iterator[None]:
+    """Read a zone file and publish it, pausing between slices of work.
+
+    Stops with `SameSerial` at a first SOA record whose serial is `serial`. Raises `LoadError`, and OSError for the file.
+    What was stored before under the same digest is used again.
+    """
+    digest = sources.digest(path, origin)
+    if serial is None and staging.reuse(origin, owner, digest):
+        return
+    writer = staging.zone(origin, owner, digest)
+    try:
+        yield from _read(writer, sources, path, origin, serial)
+        if writer.soa is None:
+            raise LoadError(f"file {quoted(path.encode())} has no SOA record for origin {to_text(origin)}")
+        yield from writer.write()
+    except BaseException:
+        writer.discard()
+        raise
+
+
+def serial_of(writer: ZoneWriter) -> int:
+    """Return the serial of the SOA record that was read; 0 without one."""
+    return int.from_bytes(writer.soa[1][_SERIAL], "big") if writer.soa is not None else 0
+
+
+def _read(writer: ZoneWriter, sources: Sources, path: str, origin: bytes, serial: int | None) -> Iterator[None]:
+    zone = to_text(origin)
+    seen = False
+
+    def inspect(name: bytes, rtype: int, rdata: bytes) -> None:
+        nonlocal seen
+        if rtype == SOA and not seen:
+            seen = True
+            if serial is not None and int.from_bytes(rdata[_SERIAL], "big") == serial:
+                raise SameSerial(f"no change in SOA serial for origin {zone} in file {path}, with {serial} SOA serial")
+        elif rtype in (NSEC3, NSEC3PARAM):
+            raise LoadError(f"NSEC3 zone is not supported, dropping RR: {to_text(name.lower())} for zone: {zone}")
+
+    try:
+        yield from Reader(sources, path, origin, writer, inspect=inspect).read()
+    except ZoneTextError as error:
+        text = f"failed to parse file {quoted(path.encode())} for origin {zone} with error {error}"
+        raise LoadError(text) from error

@@ -1,0 +1,57 @@
+"""The files of a zone: each read once, so that what is parsed is what was digested.
+
+A zone is unchanged if all octets that it was made of, its origin and this loader are unchanged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Final
+
+LOADER_VERSION: Final = 1  # raise it when the same text gives other records
+_INCLUDE: Final = re.compile(rb"^\$INCLUDE[ \t]+([^ \t\r\n;]+)", re.I | re.M)
+_MAX_FILES: Final = 10_000
+
+
+class Sources:
+    """Files by path, each read when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, bytes] = {}
+
+    def read(self, path: str) -> bytes:
+        """Return the content of a file; raises OSError."""
+        data = self._files.get(path)
+        if data is None:
+            data = self._files[path] = Path(path).read_bytes()
+        return data
+
+    def digest(self, path: str, origin: bytes) -> bytes:
+        """Digest a zone file, what it includes, the origin and the loader's version; raises OSError for the file."""
+        total = hashlib.blake2b(b"%d\0%b\0%b" % (LOADER_VERSION, origin, path.encode()), digest_size=32)
+        waiting = [path]
+        seen = set(waiting)
+        while waiting:
+            at = waiting.pop()
+            try:
+                data = self.read(at)
+            except OSError:
+                if at == path:
+                    raise
+                continue
+            total.update(b"%b\0%d\0" % (at.encode("utf-8", "surrogateescape"), len(data)))
+            total.update(data)
+            for match in _INCLUDE.finditer(data) if b"$" in data else ():
+                given = match[1].decode("utf-8", "surrogateescape")
+                below = given if given.startswith("/") else str(Path(at).parent / given)
+                if below not in seen and len(seen) < _MAX_FILES:
+                    seen.add(below)
+                    waiting.append(below)
+        return total.digest()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that were read."""
+        return tuple(self._files)
