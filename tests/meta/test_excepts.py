@@ -11,8 +11,7 @@ ALLOWED = {
     "worker/dispatch.py",  # one query
     "worker/chain.py",  # the chain's hand-over
     "worker/scope.py",  # timers and tasks
-    "worker/run.py",  # the loop of a worker
-    "worker/keeper.py",  # the loop of the keeper
+    "worker/process.py",  # the top of the keeper and of a worker
     "master/loop.py",  # the loop of the master
     "master/cli.py",  # main
 }
