@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import socket
 import time
 from typing import Annotated
@@ -15,6 +14,7 @@ from shardns.worker.query import Query
 from shardns.worker.wire.codes import CH, TXT
 from shardns.worker.wire.names import from_text
 from shardns.worker.wire.records import RRset, Section
+from shardns.worker.zone.rdata import unescape
 
 VERSION = "CoreDNS-1.14.7"  # what scripts that know the reference look for; an operator's own text replaces it
 AUTHORS = (
@@ -25,7 +25,6 @@ AUTHORS = (
 )  # fmt: skip
 MAX_STRING_BYTES = 255  # RFC 1035 §3.3
 
-_ESCAPE = re.compile(rb"\\(?:([01]\d\d|2[0-4]\d|25[0-5])|(.?))", re.DOTALL)
 _VERSION_NAMES = frozenset((from_text("version.bind."), from_text("version.server.")))
 _AUTHOR_NAME = from_text("authors.bind.")
 _HOST_NAMES = frozenset((from_text("hostname.bind."), from_text("id.server.")))
@@ -75,9 +74,7 @@ class Chaos(Source[Options]):
 
 def string(text: bytes) -> bytes:
     r"""Return a character-string (RFC 1035 §3.3): cut to what fits, `\X` and `\DDD` escapes resolved as in zone files."""
-    text = text[:MAX_STRING_BYTES]
-    if b"\\" in text:
-        text = _ESCAPE.sub(lambda m: bytes((int(m[1]),)) if m[1] else m[2], text)
+    text = unescape(text[:MAX_STRING_BYTES])
     return bytes((len(text),)) + text
 
 
