@@ -46,6 +46,7 @@ Merge = Literal["sum", "max", "keeper", "own"]
 declared: dict[str, Metric] = {}
 caches: list[dict[Any, Any]] = []  # of cells, kept by other modules: emptied when the seat changes
 seat = Seat.private()
+seat_number = -1  # of this process's file; -1 while there is none
 values = seat.values
 
 
@@ -160,7 +161,9 @@ class Histogram(Metric):
 
 def open(folder: str | Path, number: int) -> None:
     """Take a seat: all metrics of this process count there from now on, continuing what the file holds."""
+    global seat_number
     use(Seat.take(Path(folder) / "metrics" / str(number)))
+    seat_number = number
 
 
 def use(taken: Seat) -> None:

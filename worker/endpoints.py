@@ -1,0 +1,83 @@
+"""HTTP endpoints of the keeper: one server for each address, shared by every plugin and block that names it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .http import Handler, Server
+from .scope import Scope
+
+Release = Callable[[], Awaitable[None]]
+_TABLE = "http endpoints"
+
+
+class Endpoint:
+    """The server of one address; `routes` may have the same path several times, the last one answers."""
+
+    def __init__(self) -> None:
+        self.server: Server | None = None
+        self.routes: dict[str, Handler] = {}
+        self.held: list[tuple[str, Handler]] = []
+
+    def add(self, path: str, handler: Handler) -> None:
+        """Serve a path."""
+        self.held.append((path, handler))
+        self.routes[path] = handler
+
+    def remove(self, path: str, handler: Handler) -> None:
+        """Serve a path no longer, or as whoever served it before."""
+        self.held.remove((path, handler))
+        self.routes.clear()
+        self.routes.update(self.held)
+
+
+async def serve(
+    scope: Scope, address: str, path: str, handler: Handler, *, tls: ssl.SSLContext | None = None, **options: Any
+) -> Release | None:
+    """Serve a path until the scope closes, or the returned function is called; None where nobody can listen there.
+
+    `tls` and the other `Server` options are those of the first caller for an address.
+    """
+    listener = scope.endpoint(address)
+    if listener is None:
+        return None
+    table: dict[str, Endpoint] = scope.generation.table.setdefault(_TABLE, {})
+    endpoint = table.setdefault(address, Endpoint())
+    endpoint.add(path, handler)
+    if endpoint.server is None:
+        endpoint.server = Server(endpoint.routes, tls, **options)
+        endpoint.server.start(listener)
+
+    async def release() -> None:
+        if (path, handler) not in endpoint.held:
+            return
+        endpoint.remove(path, handler)
+        if not endpoint.held and endpoint.server is not None:
+            table.pop(address, None)
+            await endpoint.server.close()
+
+    scope.defer(release)
+    return release
+
+
+def reason(address: str) -> str:
+    """Return why nobody can listen on an address, as the reference prints it: found out by trying."""
+    host, _, port = address.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]") or "::", int(port), type=socket.SOCK_STREAM)
+        with socket.socket(found[0][0], socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(found[0][4])
+    except OSError as error:
+        text = (
+            os.strerror(error.errno or errno.EADDRNOTAVAIL).lower() if error.errno and error.errno > 0 else str(error)
+        )
+        return f"listen tcp {address}: bind: {text}"
+    except ValueError:
+        return f"listen tcp: lookup tcp/{port}: unknown port"
+    return f"listen tcp {address}: bind: {os.strerror(errno.EADDRINUSE).lower()}"
