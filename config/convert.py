@@ -20,6 +20,7 @@ from .share import share, take
 from .source import Source
 from .tokens import Token, cut
 from .toml import parse_toml
+from .value import INTEGER
 
 
 def to_toml(source: Source, registry: Registry, order: Sequence[str], environ: Mapping[str, str] | None = None) -> str:
@@ -28,7 +29,9 @@ def to_toml(source: Source, registry: Registry, order: Sequence[str], environ: M
     parsed = parse(source, known, environ, keep_references=True)
     if parsed.problems:
         raise ConfigError(parsed.problems)
-    return tomli_w.dumps({"block": _tables(parsed, registry, known)}, multiline_strings=True)
+    tables = _tables(parsed, registry, known)
+    # TOML reads CR LF inside multi-line strings as LF.
+    return tomli_w.dumps({"block": tables}, multiline_strings="\r" not in source.text)
 
 
 def to_corefile(source: Source, registry: Registry, order: Sequence[str]) -> str:
@@ -104,7 +107,7 @@ def _table(schema: type[Schema], line: list[Token]) -> dict[str, Any] | None:
     try:
         for option, own in share(schema, line[0], cursor.remaining()):
             if own:
-                words = [token.text for token in own]
+                words = [_typed(option.spec, token.text) for token in own]
                 table[option.attribute] = words[0] if isinstance(option.spec, Arg) else words
         if cursor.opens() and has_block(schema):
             while cursor.next_property():
@@ -112,6 +115,17 @@ def _table(schema: type[Schema], line: list[Token]) -> dict[str, Any] | None:
     except Refuse:
         return None
     return table
+
+
+def _typed(spec: Any, word: str) -> str | int:
+    """Return a number for a word that is one and is read as one."""
+    if (
+        isinstance(getattr(spec, "value", None), INTEGER)
+        and word.removeprefix("-").isdecimal()
+        and str(int(word)) == word
+    ):
+        return int(word)
+    return word
 
 
 def _property(schema: type[Schema], cursor: Cursor, table: dict[str, Any]) -> None:
@@ -122,11 +136,12 @@ def _property(schema: type[Schema], cursor: Cursor, table: dict[str, Any]) -> No
             raise Refuse("unknown")
         table.setdefault("lines", []).append([head, *(token.text for token in cursor.remaining())])
         return
+    words: list[Any]
     if isinstance(option.spec, Line):
         words = [token.text for token in cursor.remaining()]
     else:
         assert isinstance(option.spec, Props)
-        words = [token.text for token in take(option.spec, cursor)]
+        words = [_typed(option.spec, token.text) for token in take(option.spec, cursor)]
     single = isinstance(option.spec, Props) and option.spec.single and len(words) == 1
     value: Any = True if isinstance(option.spec, Flag) or not words else words[0] if single else words
     if head not in table:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -85,7 +86,7 @@ def load(
     parsed = _parsed(source, registry, known, environ)
     if parsed.broken:
         raise ConfigError(parsed.problems)
-    digest = running_digest(parsed.blocks, parsed.file)
+    digest = _digest(source, parsed)
     if not parsed.blocks and not parsed.problems:
         warnings = parsed.warnings
         source, settings = built_in(port), parsed.settings

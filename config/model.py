@@ -94,7 +94,7 @@ class ServerBlock:
 
 @dataclass(frozen=True)
 class Model:
-    """A whole configuration. `parsed` and `digest` are what the `reload` plugin compares and prints (core §6.2)."""
+    """A whole configuration. `digest` is what the `reload` plugin compares and prints (core §6.2)."""
 
     file: str = field(compare=False)
     blocks: tuple[ServerBlock, ...]

@@ -106,7 +106,7 @@ class NoOptions(Schema):
     """A directive without arguments."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Option:
     """A declared option: its attribute, its word in the Corefile, where its words come from and its default."""
 

@@ -8,6 +8,7 @@ r"""Text → words with positions, as the reference's lexer cuts them (spec core
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from .errors import Place
@@ -15,6 +16,9 @@ from .errors import Place
 BYTE_ORDER_MARK = "\ufeff"
 # Go's unicode.IsSpace, which is not Python's str.isspace.
 _SPACE = frozenset("\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B))))
+_ENDS = "".join(sorted(_SPACE - {"\r"}))
+_PLAIN = re.compile(f"[^{_ENDS}#]*")
+_TO_SPACE = re.compile(f"[^{_ENDS}]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +97,14 @@ class _Lexer:
     def _place(self) -> Place:
         return Place(self.file, self.line, self.at - self.line_start + 1)
 
-    def _bare(self) -> Token | None:
-        place, start, text, size = self._place(), self.at, self.text, len(self.text)
-        end = -1
-        while self.at < size:
-            char = text[self.at]
-            if char in _SPACE and char != "\r":
-                break
-            if char == "#" and end < 0:
-                end = self.at
-            self.at += 1
-        word = text[start : self.at if end < 0 else end].replace("\r", "")
-        return Token(word, place)
+    def _bare(self) -> Token:
+        place, start = self._place(), self.at
+        plain = _PLAIN.match(self.text, start)
+        self.at = end = plain.end() if plain else start
+        if self.text[end : end + 1] == "#":
+            swallowed = _TO_SPACE.match(self.text, end)
+            self.at = swallowed.end() if swallowed else end
+        return Token(self.text[start:end].replace("\r", ""), place)
 
     def _quoted(self) -> Token | None:
         place = self._place()

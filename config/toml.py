@@ -164,10 +164,11 @@ class _Words:
             if option.attribute in left:
                 self.place = self.places.find(index, name, option.attribute, nth)
                 found += self.words(left.pop(option.attribute))
+        brace = self.word("{")
         lines = [line for key, one in left.items() for line in self._property(schema, index, name, nth, key, one)]
         if not lines:
             return found
-        found.append(self.word("{"))
+        found.append(brace)
         found += [token for line in lines for token in line]
         self.row = next(self.rows)
         return [*found, self.word("}")]
