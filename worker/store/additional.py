@@ -8,11 +8,11 @@ from typing import Final
 from ..wire.codes import AAAA, HTTPS, MX, NS, SRV, SVCB, A
 from ..wire.names import within
 from ..wire.records import EMPTY, RRset, Section, section
+from .layout import CUTS
 from .reader import Zone
 
 # Where the target's name begins in the rdata.
 _TARGETS: Final = {MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}
-_SIGNED: Final = 1 << 16
 
 
 def additional(zone: Zone, answer: Iterable[RRset], signed: bool) -> Section:
@@ -28,16 +28,31 @@ def additional(zone: Zone, answer: Iterable[RRset], signed: bool) -> Section:
     return _addresses(zone, [target for target in targets if within(target, zone.origin)], signed)
 
 
-def glue(zone: Zone, cut: Iterable[RRset], signed: bool) -> Section:
-    """Return the addresses of name servers at or below the owner of their NS records (RFC 1034 §4.2.1)."""
-    targets = [
-        target
-        for rrset in cut
-        if rrset.rtype == NS
-        for rdata in rrset.rdatas
-        if within(target := rdata.lower(), rrset.owner)
-    ]
+def glue(zone: Zone, servers: Iterable[RRset], signed: bool) -> Section:
+    """Return the addresses of name servers at or below the owner of their NS records (RFC 1034 §4.2.1).
+
+    Where that leaves a referral which cannot be followed, because every server's name lies below another cut of this
+    zone, the addresses beside that cut are added (sibling glue, RFC 9471 §2.2).
+    """
+    pairs = [
+        (rrset.owner, rdata.lower()) for rrset in servers if rrset.rtype == NS for rdata in rrset.rdatas
+    ]  # fmt: skip
+    targets = [target for owner, target in pairs if within(target, owner)]
+    if not targets and zone.flags & CUTS and all(_below_cut(zone, target) for _, target in pairs):
+        targets = [target for _, target in pairs]
     return _addresses(zone, targets, signed)
+
+
+def _below_cut(zone: Zone, target: bytes) -> bool:
+    if not within(target, zone.origin):
+        return False
+    name = target
+    while len(name) > zone.size:
+        node = zone.node(name)
+        if node is not None and NS in node.sets:
+            return True
+        name = name[1 + name[0] :]
+    return False
 
 
 def target_name(rdata: bytes, at: int) -> bytes:

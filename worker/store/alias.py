@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..reply import Drop, Reply
-from ..wire.codes import CNAME, DS, NS, SOA, Rcode
+from ..wire.codes import CNAME, DNAME, DS, NS, SOA, Rcode
 from ..wire.names import within
 from ..wire.records import EMPTY, RRset, Section
 from . import layout
@@ -102,7 +102,10 @@ def resolve(chase: Chase, outcome: Reply | Drop | None) -> Found:
     """
     zone, signed = chase.zone, chase.signed
     kind, got = _outcome(outcome)
-    records = Section(chase.records + tuple(got)) if got else Section(chase.records)
+    if kind != SERVFAIL and any(rrset.rtype == DNAME for rrset in got):
+        # RFC 2181 §5: no duplicates; the second substitution by one DNAME brings it along again.
+        got = Section([rrset for rrset in got if rrset.rtype != DNAME or rrset not in chase.records])
+    records = Section(chase.records + got)
     if kind in (NXDOMAIN, NODATA):
         authority = zone.soa_signed if signed else zone.soa
     elif chase.qtype == NS or (chase.apex_dname and not got):

@@ -98,7 +98,10 @@ def _missing(zone: Zone, name: bytes, key: bytes, signed: bool) -> Found:
     """Deny a name that has no records: NXDOMAIN, or NOERROR where names exist below it."""
     cursor = zone.store.cursor
     below = key + b"\0"
-    kind = EMPTY_NAME if cursor.set_range(below) and cursor.key().startswith(below) else NXDOMAIN
+    kind = NXDOMAIN
+    # An apex exists, though its SOA and NS records are kept apart (RFC 2308 §2.2).
+    if (cursor.set_range(below) and cursor.key().startswith(below)) or name == zone.origin:
+        kind = EMPTY_NAME
     if not (signed and zone.flags & DENIALS):
         return _shared(zone, kind, signed)
     denial = zone.before(name)
