@@ -86,7 +86,7 @@ def load(
     parsed = _parsed(source, registry, known, environ)
     if parsed.broken:
         raise ConfigError(parsed.problems)
-    digest = _digest(source, parsed)
+    digest = digest_of(source) if source.is_toml else running_digest(parsed.blocks, parsed.file)
     if not parsed.blocks and not parsed.problems:
         warnings = parsed.warnings
         source, settings = built_in(port), parsed.settings
@@ -94,6 +94,19 @@ def load(
         parsed.warnings[:0], parsed.settings = warnings, settings
     model = build(parsed, registry, known, port)
     return replace(model, digest=digest, built_in=source.built_in)
+
+
+def digest_of(source: Source, environ: Mapping[str, str] | None = None) -> str:
+    """Return the digest of a text without setting anything up, as the `reload` plugin looks for changes.
+
+    Raises ConfigError where the structure is broken; unknown directives are no matter here.
+    """
+    if source.is_toml:
+        return hashlib.sha512(source.text.encode()).hexdigest()
+    parsed = parse(source, None, environ)
+    if parsed.problems:
+        raise ConfigError(parsed.problems)
+    return running_digest(parsed.blocks, parsed.file)
 
 
 def _parsed(source: Source, registry: Registry, known: Sequence[str], environ: Mapping[str, str] | None) -> Parsed:
