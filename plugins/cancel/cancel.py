@@ -19,7 +19,7 @@ class Options(Schema, repeat="last", block=False):
     """Puts a deadline on each query."""
 
     timeout: Annotated[float, Arg(TIMEOUT)] = 5.001
-    "How long a query may run (default: 5001ms, just over the usual patience of clients)."
+    "How long a query may run; the default is just over the usual patience of clients."
 
 
 class Cancel(Source[Options]):

@@ -16,17 +16,17 @@ class Amount(Schema):
     """How often."""
 
     amount: Annotated[int | None, Arg(AMOUNT)] = None
-    "Strike every AMOUNT-th query (default: 2); 0 never."
+    "Strike every AMOUNT-th query (without it: every second); 0 never."
 
 
 class Delay(Schema):
     """How often and how long."""
 
     amount: Annotated[int, Arg(AMOUNT)] = DEFAULT_AMOUNT
-    "Strike every AMOUNT-th query (default: 2); 0 never."
+    "Strike every AMOUNT-th query; 0 never."
 
     duration: Annotated[float, Arg(DURATION())] = 0.1
-    "How long such an answer waits (default: 100ms)."
+    "How long such an answer waits."
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from shardns.config.errors import ConfigError
+from shardns.plugins import BUILT
 from tests.meta.load import load_text
+from tests.meta.syntax import declared, shown
 from tests.meta.tree import TOP, fences, plugin_folders, section
 
 FOLDERS = [*plugin_folders(), TOP / "plugins" / "import"]  # import belongs to the parser and has no module
@@ -42,6 +44,11 @@ def test_a_plugin_s_readme_has_every_section_and_an_example(readme: Path) -> Non
     assert [title for title in SECTIONS if not section(readme, title).strip()] == []
     assert section(readme, "Name").strip().startswith(f"*{name}* - ")
     assert list(fences(readme, "corefile"))
+
+
+@pytest.mark.parametrize("directive", BUILT)
+def test_the_syntax_in_a_readme_is_the_declared_one(directive: str) -> None:
+    assert shown(directive) == declared(directive), f"run: python -m tests.meta.syntax {directive}"
 
 
 def test_the_first_readme_shows_the_example_that_make_serve_runs() -> None:
