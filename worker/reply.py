@@ -19,7 +19,7 @@ class Reply:
     `opcode` is set where it is not QUERY. `compress` asks for name compression as `{rsize}` counts it.
     """
 
-    __slots__ = ("additional", "answer", "authority", "compress", "edns", "flags", "opcode", "rcode")
+    __slots__ = ("additional", "answer", "authority", "compress", "edns", "flags", "opcode", "packed", "rcode")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class Reply:
         self.edns = edns
         self.opcode = opcode
         self.compress = compress
+        self.packed: tuple[bytes, bytes] | None = None  # header without ID, sections: kept by the writer
 
     @property
     def aa(self) -> bool:

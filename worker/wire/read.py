@@ -22,8 +22,9 @@ _REJECT = struct.Struct("!HHHHHH")
 _FIXED = struct.Struct("!HHIH")
 _ECHOED: Final = 0x03B0  # TC RD RA AD CD survive in a reject; AA and Z do not
 MAX_POINTERS: Final = 126  # bounds the walk through compression pointers
+_MAX_KNOWN: Final = 4096
 _KNOWN_OPTS: dict[bytes, Edns] = {}
-_MAX_KNOWN_OPTS: Final = 4096
+_KNOWN_HEADERS: dict[bytes, tuple[int, int]] = {}  # header without ID → flags, number of records
 
 
 class Malformed(Exception):
@@ -47,9 +48,44 @@ def read(wire: bytes, request: Request) -> Query | bytes | None:
     `wire` is a whole message. A message whose header promises a question and holds none gives a Query with an empty
     `owner` (the core answers SERVFAIL).
     """
+    # Hot path: a header seen before, a plain name, then nothing or one OPT without surprises. 1.0 µs.
+    known = _KNOWN_HEADERS.get(wire[2:12])
+    if known is None:
+        rejected = _screen(wire)
+        if rejected is not None or len(wire) < 12 or wire[2] & 0x80:
+            return rejected
+        known = _KNOWN_HEADERS[wire[2:12]]
+    flags, records = known
+    try:
+        at = 12
+        size = wire[12]
+        while size:
+            if size > 63:
+                return _unusual(wire, request, flags, records)
+            at += size + 1
+            size = wire[at]
+        end = at + 5
+        if at > 266 or len(wire) < end:
+            return _unusual(wire, request, flags, records)
+        owner = wire[12 : at + 1]
+        query = Query(
+            request, (wire[0] << 8) | wire[1], flags, owner.lower(), owner,
+            (wire[at + 1] << 8) | wire[at + 2], (wire[at + 3] << 8) | wire[at + 4], None, wire, end,
+        )  # fmt: skip
+        if records:
+            query.edns = _KNOWN_OPTS.get(wire[end:]) or _additional(wire, end, request, records)
+        return query
+    except (IndexError, Malformed, ValueError):
+        if len(wire) == 12:
+            return Query(request, (wire[0] << 8) | wire[1], flags, b"", b"", 0, 0)
+        return _broken(wire)
+
+
+def _screen(wire: bytes) -> bytes | None:
+    """Judge a header: the reject to send, or None for a good one (remembered) and for silence."""
     if len(wire) < 12:
         return None
-    ident, flags, qdcount, ancount, nscount, arcount = _HEADER.unpack_from(wire)
+    flags, qdcount, ancount, nscount, arcount = _HEADER.unpack_from(wire)[1:]
     if flags & 0x8000:
         return None
     opcode = (flags >> 11) & 15
@@ -57,33 +93,10 @@ def read(wire: bytes, request: Request) -> Query | bytes | None:
         return reject(wire, Rcode.NOTIMP, opcode)
     if qdcount != 1 or ancount > 1 or nscount > 1 or arcount > 2:
         return reject(wire, Rcode.FORMERR)
-    if len(wire) == 12:
-        return Query(request, ident, flags, b"", b"", 0, 0)
-    try:
-        # Hot path: a plain name, then nothing or one OPT without surprises.
-        at = 12
-        size = wire[12]
-        while size:
-            if size > 63:
-                return _unusual(wire, request)
-            at += size + 1
-            size = wire[at]
-        end = at + 5
-        if at > 266 or len(wire) < end:
-            return _unusual(wire, request)
-        owner = wire[12 : at + 1]
-        query = Query(
-            request, ident, flags, owner.lower(), owner,
-            (wire[at + 1] << 8) | wire[at + 2], (wire[at + 3] << 8) | wire[at + 4], None, wire, end,
-        )  # fmt: skip
-        if ancount or nscount or arcount:
-            if arcount == 1 and not ancount and not nscount:
-                query.edns = _KNOWN_OPTS.get(wire[end:]) or _additional(wire, end, request, 1)
-            else:
-                query.edns = _additional(wire, end, request, ancount + nscount + arcount)
-        return query
-    except (IndexError, Malformed, ValueError):
-        return _broken(wire)
+    if len(_KNOWN_HEADERS) >= _MAX_KNOWN:
+        _KNOWN_HEADERS.clear()
+    _KNOWN_HEADERS[wire[2:12]] = (flags, ancount + nscount + arcount)
+    return None
 
 
 def _broken(wire: bytes) -> bytes:
@@ -97,9 +110,8 @@ def _broken(wire: bytes) -> bytes:
     return reject(wire, Rcode.FORMERR)
 
 
-def _unusual(wire: bytes, request: Request) -> Query | bytes:
+def _unusual(wire: bytes, request: Request, flags: int, records: int) -> Query | bytes:
     """The whole reading of the question: pointers, and questions cut off behind the name."""
-    ident, flags, _, ancount, nscount, arcount = _HEADER.unpack_from(wire)
     try:
         owner, at = name_at(wire, 12)
         left = len(wire) - at
@@ -108,8 +120,8 @@ def _unusual(wire: bytes, request: Request) -> Query | bytes:
         qtype = int.from_bytes(wire[at : at + 2], "big")
         qclass = int.from_bytes(wire[at + 2 : at + 4], "big")
         end = min(at + 4, len(wire))
-        query = Query(request, ident, flags, owner.lower(), owner, qtype, qclass)
-        query.edns = _additional(wire, end, request, ancount + nscount + arcount)
+        query = Query(request, (wire[0] << 8) | wire[1], flags, owner.lower(), owner, qtype, qclass)
+        query.edns = _additional(wire, end, request, records)
         return query
     except (IndexError, Malformed, ValueError):
         return _broken(wire)
@@ -170,7 +182,7 @@ def _additional(wire: bytes, at: int, request: Request, count: int) -> Edns | No
         and not found.options
         and count == 1
         and at == len(wire)
-        and len(_KNOWN_OPTS) < _MAX_KNOWN_OPTS
+        and len(_KNOWN_OPTS) < _MAX_KNOWN
     ):
         _KNOWN_OPTS[wire[start:]] = found
     return found
