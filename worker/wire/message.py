@@ -67,6 +67,7 @@ class WireReply(Reply):
         self.opcode = (word >> 11) & 15
         self.rcode = word & 15
         self.compress = False
+        self.packed = None
         self._records = records
         if self.opt_end:
             at = self.opt_start
