@@ -61,6 +61,8 @@ class Health:
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
+        self._udp.abort()
+        self._tcp.abort()
         if self._probing:
             self._cells.lease.set(0)
 

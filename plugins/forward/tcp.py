@@ -49,6 +49,7 @@ class TcpLine:
         self.terms = terms
         self.dials = dials
         self.pool: Pool[TcpStream] = Pool(terms)
+        self.open: set[TcpStream] = set()
 
     def dial(self, asker: Asker, now: float, limit_s: float | None = None) -> None:
         """Connect, then send the asker's query. Raises DialFailed where not even that can begin."""
@@ -58,6 +59,11 @@ class TcpLine:
             sock.close()
             raise DialFailed(self.refusal(code))
         TcpStream(self, sock, now).dialled(asker, self.dials.limit_s if limit_s is None else limit_s)
+
+    def abort(self) -> None:
+        """Close every stream, whoever waits on it."""
+        for stream in list(self.open):
+            stream.drop()
 
     def refusal(self, code: int) -> str:
         """Return Go's text for a failed connect."""
@@ -79,6 +85,7 @@ class TcpStream:
         self._dialling = False
         self.created = self.used = now
         self.reused = False
+        line.open.add(self)
 
     def dialled(self, asker: Asker, limit_s: float) -> None:
         """Wait until the connection stands."""
@@ -112,11 +119,18 @@ class TcpStream:
 
     def close(self) -> None:
         """Let the socket go."""
-        fd = self._sock.fileno()
-        if fd >= 0:
-            self._engine.loop.remove_reader(fd)
-            self._engine.loop.remove_writer(fd)
+        if self in self._line.open:
+            self._line.open.remove(self)
+            self._engine.loop.remove_reader(self._sock.fileno())
+            self._engine.loop.remove_writer(self._sock.fileno())
             self._sock.close()
+
+    def drop(self) -> None:
+        """Close without a word to whoever waits."""
+        asker, self._asker = self._asker, None
+        if asker is not None:
+            asker.bucket.discard(asker)
+        self.close()
 
     def _connected(self) -> None:
         line, engine, asker = self._line, self._engine, self._asker
@@ -143,7 +157,7 @@ class TcpStream:
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError as error:
-            self._end(texts.during("write", "tcp", self._sock, self._line.remote, error))
+            self._failed("write", error)
             return
         self._out = self._out[sent:]
         if self._out:
@@ -162,7 +176,7 @@ class TcpStream:
             if self._asker is None:
                 self._line.pool.lose(self)
             else:
-                self._end(texts.during("read", "tcp", self._sock, self._line.remote, error))
+                self._failed("read", error)
             return
         if self._asker is None:
             self._line.pool.lose(self)  # closed while idle, or an answer to nothing
@@ -202,14 +216,24 @@ class TcpStream:
         if len(self._in) not in (0, 2):
             self._end("unexpected EOF")
         elif self.reused:
-            asker = self._asker
-            assert asker is not None
-            asker.bucket.discard(asker)
-            self._asker = None
-            self.close()
-            asker.closed()
+            self._outlived()
         else:
             self._end("EOF")
+
+    def _failed(self, action: str, error: OSError) -> None:
+        """A reset of a reused stream is how its closing looks when our query crossed it."""
+        if self.reused and not self._in and isinstance(error, (BrokenPipeError, ConnectionResetError)):
+            self._outlived()
+        else:
+            self._end(texts.during(action, "tcp", self._sock, self._line.remote, error))
+
+    def _outlived(self) -> None:
+        """Let the asker try another stream: this one had been closed while it was idle."""
+        asker, self._asker = self._asker, None
+        assert asker is not None
+        asker.bucket.discard(asker)
+        self.close()
+        asker.closed()
 
     def _end(self, text: str) -> None:
         asker, self._asker = self._asker, None

@@ -73,6 +73,11 @@ class UdpLine:
         self.open[connection] = None
         return connection
 
+    def abort(self) -> None:
+        """Close every socket, whoever waits on it."""
+        for connection in list(self.open):
+            connection.drop()
+
     def _shared(self) -> UdpSocket:
         """Return the open sockets in turn."""
         connection = next(iter(self.open))
@@ -125,6 +130,13 @@ class UdpSocket:
             del self._line.open[self]
             self._engine.loop.remove_reader(self._sock.fileno())
             self._sock.close()
+
+    def drop(self) -> None:
+        """Close without a word to those who wait."""
+        for asker in self.pending.values():
+            asker.bucket.discard(asker)
+        self.pending.clear()
+        self.close()
 
     def _readable(self) -> None:
         engine = self._engine
