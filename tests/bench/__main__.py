@@ -92,7 +92,7 @@ def start_row(row: Row, folder: Path, chosen: list[str], stack: ExitStack) -> li
         setup = servers.Setup(home, run.free_port(), zone, upstream=upstream)
         peer: Callable[[servers.Setup], servers.Command] | None = servers.PEERS.get(name)
         command = peer(setup) if peer else servers.shardns(setup, row.corefile)
-        server = stack.enter_context(run.serving(name, command, home, setup.port, core))
+        server = stack.enter_context(run.serving(name, command, home, setup.port, str(core)))
         run.wait_for_answer(server, f"ns1.{data.ORIGIN}", 30)
         return server
 

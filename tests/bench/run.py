@@ -19,6 +19,7 @@ from .servers import Command
 
 SERVER_CORE = 0
 LOAD_CORE = 1
+ALL_CORES = "0-1023"  # taskset leaves out what is not there
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 10.0
 
@@ -78,10 +79,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(name: str, command: Command, folder: Path, port: int, core: int | None = SERVER_CORE) -> Iterator[Running]:
-    """Start a server, pinned to a core, and end its whole process group afterwards. It may not answer yet."""
+def serving(name: str, command: Command, folder: Path, port: int, cores: str) -> Iterator[Running]:
+    """Start a server, pinned to some cores, and end its whole process group afterwards. It may not answer yet."""
     log = folder / "log"
-    words = [*(["taskset", "-c", str(core)] if core is not None else []), *command.words]
+    words = ["taskset", "-c", cores, *command.words]
     with log.open("ab") as out:
         popen = subprocess.Popen(
             words,

@@ -46,7 +46,7 @@ def _last_name(records: int) -> str:
 
 
 def _start(label: str, command: servers.Command, setup: servers.Setup, records: int) -> Load:
-    with run.serving(label, command, setup.folder, setup.port, core=None) as server:
+    with run.serving(label, command, setup.folder, setup.port, run.ALL_CORES) as server:
         ready_s = run.wait_for_answer(server, _last_name(records))
         time.sleep(SETTLE_S)
         return Load(label, ready_s, process.memory_mib(server.pid))
@@ -55,7 +55,7 @@ def _start(label: str, command: servers.Command, setup: servers.Setup, records: 
 def _restart(command: servers.Command, setup: servers.Setup, records: int) -> list[Load]:
     with ExitStack() as stack:
         label = "shardns, restart, zone unchanged"
-        server = stack.enter_context(run.serving(label, command, setup.folder, setup.port, core=None))
+        server = stack.enter_context(run.serving(label, command, setup.folder, setup.port, run.ALL_CORES))
         restart = Load(label, run.wait_for_answer(server, _last_name(records)), process.memory_mib(server.pid))
         time.sleep(SETTLE_S)
         at = server.log.stat().st_size
