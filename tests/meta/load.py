@@ -8,7 +8,7 @@ from shardns.config.source import Source
 from shardns.plugins import order, schema
 
 
-def load_text(text: str, file: str = "Corefile") -> Model:
+def load_text(text: str, port: int = 53) -> Model:
     """Return the model; raises ConfigError."""
     names = order()
-    return load(Source(file, text), {name: schema(name) for name in names}, names, environ={})
+    return load(Source("Corefile", text), {name: schema(name) for name in names}, names, port=port, environ={})
