@@ -137,9 +137,10 @@ class Blocks:
                 if more:
                     raise Broken("Expected another address but had '{' - check for extra comma")
                 return
-            if text and token is not None and self.at < len(self.words):
-                more = text.endswith(",")
-                self.block.keys.append(token.holding(self.expand_words(token.text).removesuffix(",")))
+            key = self.expand_words(self.value)
+            if key and token is not None:
+                more = key.endswith(",")
+                self.block.keys.append(token.holding(key.removesuffix(",")))
             if not self.next():
                 if more:
                     raise Broken("Unexpected EOF")
