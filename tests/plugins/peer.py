@@ -38,12 +38,17 @@ class Peer(asyncio.DatagramProtocol):
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
-        self.port: int = self._transport.get_extra_info("sockname")[1]
         self._server = None
-        if self.with_tcp:
-            self._server = await asyncio.start_server(self._stream, "127.0.0.1", self.port, reuse_address=True)
-        return self
+        while True:
+            self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
+            self.port: int = self._transport.get_extra_info("sockname")[1]
+            try:
+                if self.with_tcp:
+                    self._server = await asyncio.start_server(self._stream, "127.0.0.1", self.port)
+            except OSError:  # the number is taken for TCP
+                self._transport.close()
+                continue
+            return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
