@@ -142,7 +142,7 @@ class Lab:
         steps.close()
         return item
 
-    def ask(self, name: str = "example.org.", rtype: str = "A", **bits: bool) -> Reply:
+    def ask(self, name: str = "example.org.", /, rtype: str = "A", **bits: bool) -> Reply:
         found = self.raw(self.query(name, rtype, **bits))
         assert isinstance(found, Reply)
         return found

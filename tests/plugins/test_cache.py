@@ -164,9 +164,9 @@ def test_the_client_gets_no_option_record_of_the_upstream(tmp_path: Path) -> Non
 def test_type_class_and_the_bits_do_and_cd_are_the_key(tmp_path: Path) -> None:
     lab = Lab(tmp_path, "cache", reply("example.org. 60 IN A 192.0.2.1", "example.org. 60 IN AAAA ::1"))
     for bits in ({}, {"do": True}, {"cd": True}, {"do": True, "cd": True}):
-        lab.ask(**bits)
-        lab.ask(**bits)
-        lab.ask(**bits, ad=True)
+        lab.ask("example.org.", "A", **bits)
+        lab.ask("example.org.", "A", **bits)
+        lab.ask("example.org.", "A", **bits, ad=True)
         assert lab.calls() == 1
     chaos = lab.query("example.org.", "A")
     chaos.qclass = 3

@@ -96,13 +96,13 @@ def test_the_count_goes_on_after_a_renewal(tmp_path: Path) -> None:
 def test_a_renewal_concerns_its_own_entry_only(bits: dict[str, bool], tmp_path: Path) -> None:
     lab = Lab(tmp_path, "cache {\n prefetch 1\n}", a(80))
     lab.ask()
-    lab.ask(**bits)
+    lab.ask("example.org.", "A", **bits)
     lab.upstream = a(80, NEW)
     lab.clock += 75
-    lab.ask(**bits)
+    lab.ask("example.org.", "A", **bits)
     assert lab.settle() == 1
     lab.clock += 1
-    assert ip(lab.ask(**bits)) == NEW
+    assert ip(lab.ask("example.org.", "A", **bits)) == NEW
     assert ip(lab.ask()) == OLD
 
 
@@ -310,7 +310,7 @@ def test_a_failed_renewal_is_not_tried_again_for_a_while(mode: str, tmp_path: Pa
     lab.calls()
     calls = []
     for case in (failing, BAD["truncated"], BAD["no response"], BAD["a signature out of date"]):
-        lab.upstream = case  # type: ignore[assignment]  # some are lambdas
+        lab.upstream = case
         for wait in (0.0, 33.0):
             lab.ask()
             lab.settle()
@@ -411,6 +411,6 @@ def test_prefer_positive_refuses_broken_answers(case: str, tmp_path: Path) -> No
     lab = Lab(tmp_path, PREFER.format("verify"), a(60))
     lab.ask()
     lab.clock += 100
-    lab.upstream = BAD[case]  # type: ignore[assignment]  # some are lambdas
+    lab.upstream = BAD[case]
     assert ip(lab.ask()) == OLD
     assert lab.entries() == (1, 0)
