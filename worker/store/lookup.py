@@ -32,7 +32,7 @@ def find(zone: Zone, name: bytes, qtype: int, signed: bool = False, hops: int = 
 
     The zone must have a SOA record and must not have expired.
     """
-    if name == zone.origin and (qtype == SOA or qtype == NS):
+    if name == zone.origin and (qtype in (SOA, NS)):
         return _apex(zone, qtype, signed)
     if hops > MAX_HOPS:
         return Found(SERVFAIL, aa=False)

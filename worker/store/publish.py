@@ -40,15 +40,16 @@ class Staging:
             txn.put(layout.staged_key(number), layout.generation_value(self.generation))
         return ZoneWriter(self, number, origin, owner, digest)
 
-    def reuse(self, origin: bytes, owner: str, digest: bytes) -> bool:
-        """Publish the stored zone of that digest; False where there is none."""
+    def reuse(self, origin: bytes, owner: str, digest: bytes) -> layout.Meta | None:
+        """Publish the stored zone of that digest, and return what is known of it; None where there is none."""
         with self.environment.begin(write=True) as txn:
-            value = txn.get(layout.DIGEST + digest)
-            if value is None or txn.get(layout.META + value) is None:
-                return False
-            self._point(txn, origin, owner, layout.zone_id(value), 0)
+            number = txn.get(layout.DIGEST + digest)
+            meta = txn.get(layout.META + number) if number is not None else None
+            if meta is None:
+                return None
+            self._point(txn, origin, owner, layout.zone_id(number), 0)
         self.sequence.bump()
-        return True
+        return layout.Meta.decode(meta)
 
     def withdraw(self, origin: bytes, owner: str) -> None:
         """Take a zone out of the table."""

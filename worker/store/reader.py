@@ -85,7 +85,10 @@ class Store:
         table = self._tables.get(owner)
         if table is None:
             table = self._tables[owner] = {}
-            self._seen = -1
+            if self.open:
+                table.update(self._read_table(owner, table))
+            else:
+                self._seen = -1
         return table
 
     def _resolve(self) -> None:

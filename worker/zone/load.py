@@ -6,8 +6,10 @@ The texts of all errors are the reference's.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
+from ..store.nodes import runs
 from ..store.publish import Staging, ZoneWriter
 from ..wire.codes import NSEC3, NSEC3PARAM, SOA
 from ..wire.names import to_text
@@ -26,16 +28,34 @@ class SameSerial(LoadError):
     """The file's serial is the one that is served already."""
 
 
-def load(
-    staging: Staging, sources: Sources, path: str, origin: bytes, owner: str, *, serial: int | None = None
-) -> Iterator[None]:
-    """Read a zone file and publish it, pausing between slices of work.
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load published: the zone's serial, and the digest of all that it was made of."""
 
-    Stops with `SameSerial` at a first SOA record whose serial is `serial`. Raises `LoadError`, and OSError for the file.
-    What was stored before under the same digest is used again.
+    serial: int
+    digest: bytes
+
+
+def load(
+    staging: Staging,
+    sources: Sources,
+    path: str,
+    origin: bytes,
+    owner: str,
+    *,
+    serial: int | None = None,
+    reuse: bool = True,
+) -> Iterator[Loaded | None]:
+    """Read a zone file and publish it: a generator that yields None between slices of work, then what was loaded.
+
+    Stops with `SameSerial` at a first SOA record whose serial is `serial`. With `reuse`, what is stored under the same
+    digest is published again instead. Raises `LoadError`, and OSError for the file.
     """
     digest = sources.digest(path, origin)
-    if serial is None and staging.reuse(origin, owner, digest):
+    known = staging.reuse(origin, owner, digest) if reuse else None
+    if known is not None:
+        soa = runs(b"", known.apex)[SOA]
+        yield Loaded(int.from_bytes(soa[0].rdatas[0][_SERIAL], "big"), digest)
         return
     writer = staging.zone(origin, owner, digest)
     try:
@@ -46,11 +66,7 @@ def load(
     except BaseException:
         writer.discard()
         raise
-
-
-def serial_of(writer: ZoneWriter) -> int:
-    """Return the serial of the SOA record that was read; 0 without one."""
-    return int.from_bytes(writer.soa[1][_SERIAL], "big") if writer.soa is not None else 0
+    yield Loaded(int.from_bytes(writer.soa[1][_SERIAL], "big"), digest)
 
 
 def _read(writer: ZoneWriter, sources: Sources, path: str, origin: bytes, serial: int | None) -> Iterator[None]:

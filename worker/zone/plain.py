@@ -185,12 +185,12 @@ class Plain:
         """Return length and rdata, nothing for what the full grammar must look at; raises ValueError or OSError."""
         if shape == _V6:
             return b"\0\20" + _inet_pton(_INET6, words[at].decode())
-        if shape == _MX or shape == _SRV:
+        if shape in (_MX, _SRV):
             width = 1 if shape == _MX else 3
             if shape == _SRV and owner != owner.lower():
                 return b""
             numbers = words[at : at + width]
-            if not all([word.isdigit() for word in numbers]):
+            if not all(word.isdigit() for word in numbers):
                 return b""
             target = self._target(words[at + width])
             front = b"".join([int(word).to_bytes(2, "big") for word in numbers] if _fit(numbers) else [])
@@ -221,4 +221,4 @@ class Plain:
 
 
 def _fit(numbers: list[bytes]) -> bool:
-    return all([len(word) < 6 and int(word) < 65536 for word in numbers])
+    return all(len(word) < 6 and int(word) < 65536 for word in numbers)

@@ -40,6 +40,7 @@ def _by_dnspython(rtype: int, words: Words) -> bytes:
     import dns.name
     import dns.rdata
     import dns.rdataclass
+    import dns.rdatatype
 
     kind = type_text(rtype)
     tokens = words.rest()
@@ -48,7 +49,9 @@ def _by_dnspython(rtype: int, words: Words) -> bytes:
     origin, _ = dns.name.from_wire(words.origin, 0)
     text = " ".join([_text(token) for token in tokens])
     try:
-        rdata = dns.rdata.from_text(dns.rdataclass.IN, rtype, text, origin=origin, relativize=False)
+        rdata = dns.rdata.from_text(
+            dns.rdataclass.IN, dns.rdatatype.RdataType.make(rtype), text, origin=origin, relativize=False
+        )
         wire = rdata.to_wire(origin=origin)
     except (dns.exception.DNSException, ValueError, KeyError, IndexError):
         raise Bad(f"bad {kind} rdata", tokens[0] if tokens else words.end) from None

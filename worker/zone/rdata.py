@@ -73,7 +73,7 @@ def name(word: bytes, origin: bytes) -> bytes:
     if absolute:
         parts.pop()
     wire = b"".join([bytes((len(part),)) + part for part in parts]) + (ROOT if absolute else origin)
-    if len(wire) > MAX_NAME_BYTES or not all([0 < len(part) <= MAX_LABEL_BYTES for part in parts]):
+    if len(wire) > MAX_NAME_BYTES or not all(0 < len(part) <= MAX_LABEL_BYTES for part in parts):
         raise ValueError("not a domain name")
     return wire
 

@@ -1,0 +1,142 @@
+"""The keeper's half of `file`: loads the zones, and looks at their files from time to time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+from shardns.config.errors import Place, Problem
+from shardns.config.golang import duration_text
+from shardns.worker.log import PluginLog
+from shardns.worker.plugin import SetupError
+from shardns.worker.store.publish import Staging
+from shardns.worker.wire.names import to_text
+from shardns.worker.zone.errors import ZoneTextError, quoted
+from shardns.worker.zone.load import Loaded, LoadError, SameSerial, load
+from shardns.worker.zone.sources import Sources
+
+from .zones import ZoneFile
+
+Notify = Callable[[bytes], Awaitable[None]]
+Signature = tuple[int, int, int]
+
+
+@dataclass
+class Kept:
+    """What the keeper knows of a zone: its file as last seen, and what was made of it."""
+
+    file: ZoneFile
+    loaded: Loaded | None = None
+    seen: Signature | None = None
+    mtime_ns: int = 0
+
+
+class Keeping:
+    """The zones of one server block in the keeper. `owner` is the publisher's name in the store."""
+
+    def __init__(self, files: list[ZoneFile], owner: str, log: PluginLog, notify: Notify | None) -> None:
+        self.files = files
+        self.owner = owner
+        self.log = log
+        self.notify = notify
+        self.kept: dict[bytes, Kept] = {}
+        self.staging: Staging | None = None
+
+    async def load(self, staging: Staging) -> None:
+        """Load all zones. A missing file makes an empty zone where it is looked at again; any other error refuses."""
+        self.staging = staging
+        missing: OSError | None = None
+        for file in self.files:
+            if file.reload_s < 0:
+                raise SetupError("non-positive interval for NewTicker")
+            kept = self.kept[file.origin] = Kept(file)
+            try:
+                await self._load(kept, serial=0, reuse=True)
+            except OSError as error:
+                missing = error
+            except LoadError as error:
+                raise SetupError(located(error)) from error
+        if missing is not None:
+            reload_s = self.files[-1].reload_s
+            if not reload_s:
+                raise SetupError(f"plugin/file: plugin/file: {open_text(missing)}")
+            text = quoted(open_text(missing).encode("utf-8", "surrogateescape"))
+            self.log.warning(f"Failed to open {text}: trying again in {duration_text(reload_s)}")
+
+    async def reload(self, origin: bytes) -> None:
+        """Look at a zone's file, and publish it where it has changed."""
+        kept = self.kept[origin]
+        zone, path = quoted(to_text(origin).encode()), quoted(kept.file.path.encode("utf-8", "surrogateescape"))
+        try:
+            status = os.stat(kept.file.path)
+            signature = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if signature == kept.seen or (kept.file.by_mtime and status.st_mtime_ns <= kept.mtime_ns):
+                return
+            await self._load(kept, serial=self._live_serial(kept), reuse=kept.loaded is None)
+        except SameSerial:
+            kept.seen = signature
+            return
+        except OSError as error:
+            if kept.file.by_mtime:
+                self.log.error(f"Failed to stat zone {zone} in {path}: {open_text(error, 'stat')}")
+            else:
+                self.log.error(f"Failed to open zone {zone} in {path}: {open_text(error)}")
+            return
+        except LoadError as error:
+            self.log.error(f"Parsing zone {zone}: {error}")
+            return
+        assert kept.loaded is not None
+        self.log.info(f"Successfully reloaded zone {zone} in {path} with {kept.loaded.serial} SOA serial")
+        await self.tell(origin)
+
+    async def tell(self, origin: bytes) -> None:
+        """Have `transfer` send NOTIFY for a zone."""
+        if self.notify is None:
+            return
+        try:
+            await self.notify(origin)
+        except OSError as error:
+            self.log.warning(f"Failed sending notifies: {error}")
+
+    def _live_serial(self, kept: Kept) -> int | None:
+        return None if kept.loaded is None or kept.file.by_mtime else kept.loaded.serial
+
+    async def _load(self, kept: Kept, *, serial: int | None, reuse: bool) -> None:
+        assert self.staging is not None
+        status = os.stat(kept.file.path)
+        work = load(
+            self.staging, Sources(), kept.file.path, kept.file.origin, self.owner, serial=serial, reuse=reuse
+        )  # fmt: skip
+        kept.loaded = await in_slices(work)
+        kept.seen = (status.st_mtime_ns, status.st_size, status.st_ino)
+        kept.mtime_ns = status.st_mtime_ns
+
+
+async def in_slices(work: Iterator[Loaded | None]) -> Loaded:
+    """Run a load, letting the keeper do other things between its slices; returns what was loaded."""
+    result: Loaded | None = None
+    for result in work:
+        await asyncio.sleep(0)
+    assert result is not None
+    return result
+
+
+def open_text(error: OSError, call: str = "open") -> str:
+    """Return an error of the operating system as Go words it."""
+    return f"{call} {error.filename}: {(error.strerror or str(error)).lower()}"
+
+
+def located(error: LoadError) -> str:
+    """Return the text with which a zone file refuses the configuration: the reference's, then place, line and caret."""
+    text = f"plugin/file: {error}"
+    cause = error.__cause__
+    if not isinstance(cause, ZoneTextError):
+        return text
+    try:
+        with open(cause.file, encoding="utf-8", errors="replace") as stream:
+            line = next((row for number, row in enumerate(stream, 1) if number == cause.line), None)
+    except OSError:
+        line = None
+    return str(Problem(text, Place(cause.file, cause.line, max(cause.column, 1)), line))

@@ -1,0 +1,36 @@
+"""The zones of a server block: which file each comes from, and how often that is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .options import RELOAD_S, Options
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneFile:
+    """One zone of one line. `reload_s` is 0 for never."""
+
+    origin: bytes
+    path: str
+    reload_s: float
+    by_mtime: bool
+
+
+def zone_files(lines: tuple[Options, ...]) -> list[ZoneFile]:
+    """Return the zones in file order; a zone may stand there twice, then the last one counts.
+
+    `reload` and `reload_by_mtime` also hold for the following lines that do not set them.
+    """
+    found = []
+    reload_s, by_mtime = RELOAD_S, False
+    for line in lines:
+        reload_s = line.reload if line.reload is not None else reload_s
+        by_mtime = by_mtime or line.reload_by_mtime
+        found += [ZoneFile(origin, line.path, reload_s, by_mtime) for origin in dict.fromkeys(line.zones)]
+    return found
+
+
+def falls_through(lines: tuple[Options, ...]) -> tuple[bytes, ...]:
+    """Return the zones of the block's last `fallthrough`, none where there is no such line."""
+    return next((line.fallthrough for line in reversed(lines) if line.fallthrough is not None), ())

@@ -1,0 +1,43 @@
+"""All records of a zone in canonical order, for transfers: slice by slice, without holding a snapshot in between.
+
+A zone id is immutable, so a walk may be interrupted for any time as long as the zone is not swept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ..wire.records import RRset, Section
+from .nodes import Node, name_of
+from .reader import Zone
+
+SLICE_NODES: Final = 200  # below a millisecond
+
+
+def apex_of(zone: Zone) -> list[RRset]:
+    """Return SOA, its signatures, the apex NS and theirs: what stands before everything else."""
+    return [*zone.soa_signed, *zone.ns_signed]
+
+
+def walk(zone: Zone) -> Iterator[list[RRset]]:
+    """Yield the records of all names but those of `apex_of`, a few hundred names at a time.
+
+    Each slice opens the store's snapshot if it is not open; close it (`Store.end`) before waiting.
+    """
+    prefix = zone.prefix
+    at = prefix
+    while at:
+        found: list[Section] = []
+        cursor = zone.store.cursor
+        more = cursor.set_range(at)
+        for _ in range(SLICE_NODES):
+            if not more or not cursor.key().startswith(prefix):
+                at = b""
+                break
+            key, value = cursor.item()
+            found += Node(name_of(key[len(prefix) :]), value).sets.values()
+            more = cursor.next()
+        else:
+            at = cursor.key() if more else b""
+        yield [rrset for section in found for rrset in section]
