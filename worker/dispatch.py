@@ -19,6 +19,7 @@ from .query import Query, Request
 from .reply import Drop, Failure, Reply
 from .wire.codes import IN, Rcode
 from .wire.edns import Edns
+from .wire.names import labels
 from .wire.read import read
 from .wire.write import write
 
@@ -39,12 +40,16 @@ class Dispatch:
         query = read(wire, request)
         if not isinstance(query, Query):
             return query[2:] if query is not None else None
+        if memo is not None and query.owner != query.name and _plain(query, wire):
+            out = memo.get(folded(query, wire), request.started, request.sender, query.id)
+            if out is not None:
+                return out[:10] + query.owner + out[10 + len(query.owner) :]
         try:
             result = self.resolve(query)
             if isinstance(result, Reply):
                 out = write(query, result)
                 if memo is not None and not request.once and _plain(query, wire):
-                    memo.admit(wire[2:], request, out)
+                    remember(memo, query, wire, out)
                 return out
             if isinstance(result, Drop):
                 return None
@@ -61,7 +66,7 @@ class Dispatch:
                 return None
             out = write(query, settled)
             if memo is not None and not query.request.once and _plain(query, wire):
-                memo.admit(wire[2:], query.request, out)
+                remember(memo, query, wire, out)
             return out
         except Failure as failure:
             return write(query, failed(query, failure))
@@ -112,6 +117,28 @@ def failed(query: Query, failure: Failure) -> Reply:
         return reply
     code, text = failure.ede
     return reply.replace(edns=Edns(query.edns.size, options=((15, code.to_bytes(2, "big") + text.encode()),)))
+
+
+def folded(query: Query, wire: bytes) -> bytes:
+    """Return the memo key that all spellings of a query share; no query's own octets begin with 0xff (QR is set)."""
+    return b"\xff" + wire[2:12] + query.name + wire[query.end - 4 :]
+
+
+def remember(memo: Memo, query: Query, wire: bytes, out: bytes) -> None:
+    """Offer an answer to the memo.
+
+    A query in mixed case (RFC 4343; resolvers that draw the case by lot) is kept for all its spellings where the answer
+    repeats no label as it was typed and is too short to have been compressed against the question.
+    """
+    if query.owner != query.name and len(out) <= 510 and _is_case_blind(query.owner, out):
+        memo.admit(folded(query, wire), query.request, out)
+    else:
+        memo.admit(wire[2:], query.request, out)
+
+
+def _is_case_blind(owner: bytes, out: bytes) -> bool:
+    rest = out[10 + len(owner) :]
+    return not any(label != label.lower() and bytes((len(label),)) + label in rest for label in labels(owner))
 
 
 def _plain(query: Query, wire: bytes) -> bool:
