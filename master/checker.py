@@ -1,0 +1,139 @@
+"""The checker: a short-lived child that reads, parses and validates, and returns the model or all problems by pipe.
+
+It is bounded in time, CPU and memory, opens no socket and changes nothing; the master never sees operator text.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from shardns.config.errors import ConfigError
+from shardns.config.load import load
+from shardns.config.model import Model, listeners
+from shardns.config.schema import Schema
+from shardns.config.source import Source, find
+
+from .where import Where, endpoint
+
+CPU_S = 60
+WALL_S = 120.0
+EXTRA_BYTES = 4 << 30  # address space beyond what the master has: a large inline configuration fits
+VIA_FLAG = "loading Caddyfile via flag: "
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to check. `piped` is the text that was read from standard input at start, if it was.
+
+    `running` says what a reload runs on: "" at start, else "file" or "built-in".
+    """
+
+    conf: str = ""
+    port: int = 53
+    piped: str | None = None
+    running: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came out: a model, or `text` (the reference's) with `detail` (every problem with its place)."""
+
+    model: Model | None = None
+    listeners: int = 0
+    endpoints: tuple[Where | str, ...] = ()  # or the error text
+    piped: str | None = None
+    text: str = ""
+    detail: str = ""
+    unread: bool = False
+    warnings: tuple[str, ...] = field(default=())
+
+
+class Registry(Mapping[str, "type[Schema] | None"]):
+    """Directive → options, imported only where a configuration uses it."""
+
+    def __init__(self) -> None:
+        from shardns.plugins import order
+
+        self.order = order()
+
+    def __getitem__(self, name: str) -> type[Schema] | None:
+        from shardns.plugins import schema
+
+        if name not in self.order:
+            raise KeyError(name)
+        return schema(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.order)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+def check(job: Job) -> Report:
+    """Read and judge a configuration."""
+    try:
+        source = _read(job)
+    except ConfigError as error:
+        text = error.text
+        if job.running:
+            text = f"loading updated Caddyfile: {text.removeprefix(VIA_FLAG)}"
+        return Report(text=text, detail=text, unread=True)
+    if source.built_in and job.running == "built-in":
+        return Report(text="no Caddyfile loader with which to reload Caddyfile", unread=True)
+    registry = Registry()
+    try:
+        model = load(source, registry, registry.order, port=job.port)
+    except ConfigError as error:
+        return Report(text=error.text, detail=str(error))
+    endpoints = tuple(_resolve(one.address) for one in model.endpoints)
+    piped = source.text if source.file == "/dev/stdin" else None
+    return Report(model, len(listeners(model)), endpoints, piped, warnings=model.warnings)
+
+
+def _read(job: Job) -> Source:
+    if job.piped is not None:
+        return Source("/dev/stdin", job.piped)
+    return find(job.conf, job.port)
+
+
+def _resolve(address: str) -> Where | str:
+    try:
+        return endpoint(address)
+    except (OSError, ValueError, OverflowError):
+        host = address.rpartition(":")[0]
+        return f"listen tcp: lookup {host}: no such host" if host else f"listen tcp: address {address}: invalid port"
+
+
+def run(job: Job, pipe: int) -> None:
+    """Be the checker: write the report into the pipe."""
+    _limit()
+    report = check(job)
+    data = pickle.dumps(report, protocol=5)
+    while data:
+        data = data[os.write(pipe, data) :]
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    with open("/proc/self/statm", "rb") as file:
+        pages = int(file.read().split()[0])
+    most = pages * resource.getpagesize() + EXTRA_BYTES
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard in (resource.RLIM_INFINITY, -1) or hard > most:
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+def received(data: bytes, ended: str) -> Report:
+    """Return the report that a checker sent, or one that says how it failed to."""
+    try:
+        report = pickle.loads(data)
+    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError):
+        report = None
+    if not isinstance(report, Report):
+        return Report(text=f"the configuration could not be checked: {ended}")
+    return report

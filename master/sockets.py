@@ -1,0 +1,232 @@
+"""The socket table: every listening socket of the server, owned by the master and lent to generations.
+
+1. A group is one kernel address with one socket for each slot (or more, where `multisocket` asks for more sockets than
+   there are slots); a socket's place in the list is its index in the kernel's group.
+2. A generation says how many sockets it wants of which group. A group keeps the most that any registered generation
+   wants and is closed, from the highest index down, when nobody wants it.
+3. A socket that systemd handed over without SO_REUSEPORT is the only one of its group, shared by all slots.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from shardns.config.model import Model, listeners
+from shardns.worker import log
+from shardns.worker.channel import Lent
+
+from .steer import admit
+from .where import BACKLOG, RECEIVE_BYTES, ListenError, Where, bind, create, enlarge, places, reason
+
+
+@dataclass(slots=True)
+class Group:
+    """The sockets of one address. The first `opened` are bound (and listening)."""
+
+    where: Where
+    sockets: list[socket.socket] = field(default_factory=list)
+    opened: int = 0
+    admitted: int = 0
+    shared: bool = False
+
+    def grow(self, count: int) -> None:
+        """Make sockets, unbound, until there are so many. Raises ListenError."""
+        while not self.shared and len(self.sockets) < count:
+            try:
+                self.sockets.append(create(self.where))
+            except OSError as error:
+                raise ListenError(self.where, error) from None
+
+    def open(self) -> int:
+        """Bind and listen on those that are not yet; returns the smallest receive buffer granted. Raises OSError."""
+        granted = RECEIVE_BYTES
+        for sock in self.sockets[self.opened :]:
+            port = self.where.port or (self.sockets[0].getsockname()[1] if self.opened else 0)
+            if self.where.kind == "udp":
+                granted = min(granted, enlarge(sock))
+            bind(sock, self.where, port)
+            if self.where.kind == "tcp":
+                sock.listen(BACKLOG)
+            self.opened += 1
+        return granted
+
+    def admit(self, count: int) -> None:
+        """Let the first `count` sockets have the traffic."""
+        if not self.shared and self.opened and count != self.admitted:
+            admit(self.sockets[0], count)
+            self.admitted = count
+
+    def shrink(self, count: int) -> None:
+        """Close the last ones, one by one."""
+        while not self.shared and len(self.sockets) > count:
+            self.sockets.pop().close()
+            self.opened = min(self.opened, len(self.sockets))
+
+    def close(self) -> None:
+        """Close all."""
+        self.shared = False
+        self.shrink(0)
+
+
+@dataclass(slots=True)
+class Wants:
+    """What one generation listens on."""
+
+    slots: int
+    listeners: list[tuple[list[Where], int]]  # addresses and number of sockets, in the model's order
+    endpoints: list[Where | None]
+
+    def counts(self) -> dict[Where, int]:
+        """Return how many sockets of which address."""
+        return {where: count for listener, count in self.listeners for where in listener}
+
+
+class Table:
+    """All groups and endpoints. `reuse` lets other servers share the addresses: then nothing is proved or steered."""
+
+    def __init__(self, *, reuse: bool = False) -> None:
+        self.reuse = reuse
+        self.groups: dict[Where, Group] = {}
+        self.endpoints: dict[Where, Group] = {}
+        self._wants: dict[int, Wants] = {}
+        self._warned = False
+
+    def adopt(self, groups: list[Group]) -> None:
+        """Take over sockets that were opened for us."""
+        self.groups.update({group.where: group for group in groups})
+
+    # Prepare ----------------------------------------------------------------------------------------------------------
+
+    def prepare(self, number: int, model: Model, slots: int, endpoints: list[Where | None]) -> None:
+        """Prove the addresses that are new and make the sockets of a generation. Raises ListenError."""
+        all_of = listeners(model)
+        wanted = [(places(one, all_of), _count(one.sockets, slots)) for one in all_of]
+        self._wants[number] = wants = Wants(slots, wanted, endpoints)
+        for where, count in wants.counts().items():
+            if where not in self.groups:
+                self._prove(where)
+                self.groups[where] = Group(where)
+            self.groups[where].grow(count)
+        for where in {one for one in endpoints if one is not None} - set(self.endpoints):
+            self.endpoints[where] = Group(where)
+            self.endpoints[where].grow(1)
+
+    def _prove(self, where: Where) -> None:
+        taken = any(group.where.port == where.port and group.opened for group in self.groups.values())
+        if taken or self.reuse or not where.port:
+            return
+        try:
+            with create(where, share=False) as sock:
+                bind(sock, where, where.port)
+        except OSError as error:
+            raise ListenError(where, error) from None
+
+    def lend(self, number: int, slot: int) -> list[Lent]:
+        """Return the DNS sockets of a slot."""
+        wants = self._wants[number]
+        lent = []
+        for index, (where, count) in enumerate(wants.listeners):
+            one = Lent(index)
+            for group in (self.groups[place] for place in where):
+                picked = group.sockets if group.shared else group.sockets[slot : count : wants.slots]
+                (one.udp if group.where.kind == "udp" else one.tcp).extend(picked)
+            lent.append(one)
+        return lent
+
+    def lend_endpoints(self, number: int) -> list[Lent]:
+        """Return the HTTP sockets; an endpoint that could not be opened has none."""
+        return [
+            Lent(index, tcp=list(self.endpoints[where].sockets) if where in self.endpoints else [])
+            for index, where in enumerate(self._wants[number].endpoints)
+        ]
+
+    # Commit -----------------------------------------------------------------------------------------------------------
+
+    def open(self, number: int) -> None:
+        """Bind and listen on what is new. Raises ListenError; then `discard` must follow."""
+        granted = RECEIVE_BYTES
+        for where in self._wants[number].counts():
+            try:
+                granted = min(granted, self.groups[where].open())
+            except OSError as error:
+                raise ListenError(where, error) from None
+        if granted < RECEIVE_BYTES and not self._warned:
+            self._warned = True
+            log.warning(
+                "receive buffers are small, bursts may be lost: raise the sysctl net.core.rmem_max",
+                granted=granted,
+                wanted=RECEIVE_BYTES,
+            )
+
+    def open_endpoints(self, number: int) -> dict[Where, str]:
+        """Listen on new endpoints; returns the error texts of those that could not be opened."""
+        errors = {}
+        for where in {where for where in self._wants[number].endpoints if where is not None}:
+            try:
+                self.endpoints[where].open()
+            except OSError as error:
+                errors[where] = f"listen tcp {where.text}: bind: {reason(error)}"
+        return errors
+
+    def admit(self, number: int) -> None:
+        """Spread traffic over exactly this generation's sockets."""
+        if self.reuse:
+            return
+        for where, count in self._wants[number].counts().items():
+            try:
+                self.groups[where].admit(count)
+            except OSError as error:
+                log.warning("cannot steer packets, the kernel spreads them by itself", address=where.text, why=error)
+
+    # Afterwards -------------------------------------------------------------------------------------------------------
+
+    def unlisten(self, number: int) -> None:
+        """Close the addresses that this generation does not have, though older ones still drain."""
+        wants = self._wants[number]
+        for older in self._older(number):
+            older.listeners = [(where, count) for where, count in older.listeners if set(where) & set(wants.counts())]
+            older.endpoints = [where for where in older.endpoints if where in wants.endpoints]
+        self._settle()
+
+    def trim(self, number: int) -> None:
+        """Forget all older generations and close what only they had."""
+        self._wants = {known: wants for known, wants in self._wants.items() if known >= number}
+        self._settle()
+
+    def discard(self, number: int) -> None:
+        """Forget a refused generation and close what only it had."""
+        self._wants.pop(number, None)
+        self._settle()
+
+    def close(self) -> None:
+        """Close everything."""
+        self._wants.clear()
+        self._settle()
+
+    def descriptors(self) -> set[int]:
+        """Return the descriptors of all sockets."""
+        groups = (*self.groups.values(), *self.endpoints.values())
+        return {sock.fileno() for group in groups for sock in group.sockets}
+
+    def _older(self, number: int) -> Iterator[Wants]:
+        return (wants for known, wants in self._wants.items() if known < number)
+
+    def _settle(self) -> None:
+        most: dict[Where, int] = {}
+        for wants in self._wants.values():
+            for where, count in wants.counts().items():
+                most[where] = max(count, most.get(where, 0))
+        for where in [where for where in self.groups if where not in most]:
+            self.groups.pop(where).close()
+        for where, count in most.items():
+            self.groups[where].shrink(count)
+        kept = {where for wants in self._wants.values() for where in wants.endpoints}
+        for where in [where for where in self.endpoints if where not in kept]:
+            self.endpoints.pop(where).close()
+
+
+def _count(asked: int, slots: int) -> int:
+    """Return the number of sockets: at least `asked`, as many for each slot."""
+    return slots * max(1, -(-asked // slots))
