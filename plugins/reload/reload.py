@@ -25,7 +25,8 @@ from shardns.worker.plugin import Service
 from shardns.worker.scope import Scope
 
 MINIMUM_S = 2.0
-SPAN = DURATION(MINIMUM_S, below="interval value must be greater or equal to 2s", located=False)
+INTERVAL = DURATION(MINIMUM_S, below="interval value must be greater or equal to 2s", located=False)
+INTERVAL.label = "INTERVAL"
 _TABLE = "reload"
 
 failed_total = Counter("reload_failed_total", "Counter of the number of failed reload attempts.")
@@ -47,10 +48,10 @@ def jitter(word: str, draft: Draft) -> float:
 class Options(Schema, repeat="first"):
     """Look at the configuration file now and then, and reload it when it has changed."""
 
-    interval_s: Annotated[float, Arg(SPAN, name="interval")] = 30.0
+    interval_s: Annotated[float, Arg(INTERVAL, name="interval")] = 30.0
     "How often to look (at least 2s)."
 
-    jitter_s: Annotated[float, Arg(Convert(jitter, "DURATION"), name="jitter")] = 15.0
+    jitter_s: Annotated[float, Arg(Convert(jitter, "JITTER"), name="jitter")] = 15.0
     "Spread of the interval, so that many servers do not reload at once: it is drawn once from INTERVAL ± JITTER/2. "
     "At most half of INTERVAL."
 
