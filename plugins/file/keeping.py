@@ -116,11 +116,11 @@ class Keeping:
 
 async def in_slices(work: Iterator[Loaded | None]) -> Loaded:
     """Run a load, letting the keeper do other things between its slices; returns what was loaded."""
-    result: Loaded | None = None
     for result in work:
+        if result is not None:
+            return result
         await asyncio.sleep(0)
-    assert result is not None
-    return result
+    raise AssertionError("a load that loaded nothing")
 
 
 def open_text(error: OSError, call: str = "open") -> str:

@@ -25,7 +25,7 @@ def open_zones(folder: Path, *, map_size: int = ZONES_MAP_BYTES) -> Any:
 
 
 def open_cache(folder: Path, size_bytes: int) -> Any:
-    """Open the environment of the `cache` plugin; `size_bytes` bounds the file and must not differ between processes."""
+    """Open the environment of the `cache` plugin; `size_bytes` bounds the file the same in all processes."""
     return _open(folder / "cache.mdb", size_bytes)
 
 
@@ -46,7 +46,7 @@ def _open(path: Path, map_size: int) -> Any:
 
 
 def reader_check(environment: Any) -> int:
-    """Free the reader slots of dead processes: their snapshots would pin pages for ever. Returns how many there were."""
+    """Free the reader slots of dead processes, whose snapshots pin pages. Returns how many there were."""
     return int(environment.reader_check())
 
 

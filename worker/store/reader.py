@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..wire.codes import NS, RRSIG, SOA
+from ..wire.codes import NS, SOA
 from ..wire.names import key
-from ..wire.records import EMPTY, Section
+from ..wire.records import EMPTY
 from . import layout
 from .environment import Sequence
-from .nodes import Node, name_of, runs
+from .nodes import Node, name_of
 
 HOT_NODES: Final = 16_384  # of all zones of a worker; about 0.8 KiB each
 
@@ -152,12 +152,11 @@ class Zone:
         self.size = len(origin)
         self.hot: dict[bytes, Node] = {}
         self.missing: dict[int, Any] = {}  # what the look-up says of any name without records, by kind
-        apex = runs(b"", meta.apex) if meta.apex else {}
-        self.soa = apex.get(SOA, EMPTY)
-        self.ns = apex.get(NS, EMPTY)
-        signatures = apex.get(RRSIG, EMPTY)
-        self.soa_signed = _covering(self.soa, signatures, SOA)
-        self.ns_signed = _covering(self.ns, signatures, NS)
+        apex = Node(b"", meta.apex) if meta.apex else None
+        self.soa = apex.get(SOA) if apex else EMPTY
+        self.ns = apex.get(NS) if apex else EMPTY
+        self.soa_signed = apex.get(SOA, True) if apex else EMPTY
+        self.ns_signed = apex.get(NS, True) if apex else EMPTY
 
     @property
     def serial(self) -> int:
@@ -210,9 +209,3 @@ class Zone:
         if not at.startswith(self.prefix):
             return None
         return self.hot.get(owner := name_of(at[len(self.prefix) :])) or Node(owner, cursor.value())
-
-
-def _covering(records: Section, signatures: Section, rtype: int) -> Section:
-    covered = rtype.to_bytes(2, "big")
-    found = [rrset for rrset in signatures if rrset.rdatas[0].startswith(covered)]
-    return Section(records + tuple(found)) if found else records

@@ -47,7 +47,7 @@ def _by_dnspython(rtype: int, words: Words) -> bytes:
     if kind.startswith("TYPE"):  # RFC 3597 §5: a type without mnemonic has only the generic form
         raise Bad("bad RFC3597 Rdata", tokens[0] if tokens else words.end)
     origin, _ = dns.name.from_wire(words.origin, 0)
-    text = " ".join([_text(token) for token in tokens])
+    text = "".join([_text(token) for token in words.tokens])
     try:
         rdata = dns.rdata.from_text(
             dns.rdataclass.IN, dns.rdatatype.RdataType.make(rtype), text, origin=origin, relativize=False

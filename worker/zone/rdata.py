@@ -14,6 +14,7 @@ from typing import Final
 from ..wire import codes
 from ..wire.names import MAX_LABEL_BYTES, MAX_NAME_BYTES, ROOT, from_text
 from .errors import Bad, Token
+from .tokens import BLANK
 
 MAX_TTL: Final = 0xFFFFFFFF
 _UNITS: Final = {ord(c): n for c, n in zip("smhdwSMHDW", (1, 60, 3600, 86400, 604800) * 2, strict=True)}
@@ -86,8 +87,10 @@ def ascii_text(word: bytes) -> str:
 class Words:
     """The words behind a type, taken one by one."""
 
-    def __init__(self, words: list[Token], end: Token, origin: bytes) -> None:
-        self.words = words
+    def __init__(self, tokens: list[Token], end: Token, origin: bytes) -> None:
+        """`tokens` hold blanks, `words` do not."""
+        self.tokens = tokens
+        self.words = [token for token in tokens if token.kind != BLANK]
         self.end = end
         self.origin = origin
         self.at = 0

@@ -198,13 +198,12 @@ class Reader:
     def _emit(self, words: list[Token], at: int, seconds: int, rclass: int) -> None:
         rtype = words[at].code
         end = words[-1]
-        rest = [word for word in words[at + 1 : -1] if word.kind != tokens.BLANK]
-        if not rest:
+        behind = Words(words[at + 1 : -1], end, self.origin)
+        if not behind.words:
             raise Bad("unexpected newline", end)
-        behind = Words(rest, end, self.origin)
         rdata = fold(rtype, rdata_of(rtype, behind))
-        if behind.at < len(rest):
-            raise Bad("garbage after rdata", rest[behind.at])
+        if behind.at < len(behind.words):
+            raise Bad("garbage after rdata", behind.words[behind.at])
         if self.inspect is not None:
             self.inspect(self.owner, rtype, rdata)
         head = rtype.to_bytes(2, "big") + rclass.to_bytes(2, "big") + seconds.to_bytes(4, "big")
