@@ -14,7 +14,8 @@ from shardns.worker.plugin import Outcome
 from shardns.worker.query import Query
 from shardns.worker.reply import Failure, ServFail
 from shardns.worker.wire.codes import TC, Rcode
-from shardns.worker.wire.message import Cut, WireReply, asks, decode, truncated
+from shardns.worker.wire.layouts import Cut
+from shardns.worker.wire.message import WireReply, asks, decode, truncated
 from shardns.worker.wire.question import encode
 from shardns.worker.wire.read import Malformed
 

@@ -18,8 +18,8 @@ from typing import Any, Final
 from ..reply import Reply
 from .codes import AAAA, OPT, TC, A
 from .edns import Edns, options
-from .names import MAX_NAME_BYTES, ROOT
-from .read import MAX_POINTERS, Malformed
+from .layouts import LAYOUTS, Cut, Names
+from .read import Malformed
 from .records import EMPTY, RRset, Section
 
 _HEADER = struct.Struct("!HHHHHH")
@@ -28,23 +28,9 @@ _CLEARED = 0x7800 | 0x000F  # opcode and rcode are attributes of their own
 _run = itemgetter(0, 1, 2, 3)
 _SECTIONS: Final = ("answer", "authority", "additional")
 
-# How rdata is laid out where names, strings or a fixed length stand in it: a number is that many octets, "n" a name,
-# "s" a character-string, "S" such strings up to the end, "*" whatever is left. RFC 1035 §3.3, RFC 1183, RFC 2163,
-# RFC 2230, RFC 2535, RFC 2782, RFC 2915, RFC 4034, RFC 6672, RFC 6742, RFC 9460.
-Layout = tuple[int | str, ...]
-LAYOUTS: dict[int, Layout] = {
-    1: (4,), 2: ("n",), 3: ("n",), 4: ("n",), 5: ("n",), 6: ("n", "n", 20), 7: ("n",), 8: ("n",), 9: ("n",), 12: ("n",),
-    13: ("s", "s"), 14: ("n", "n"), 15: (2, "n"), 16: ("S",), 17: ("n", "n"), 18: (2, "n"), 21: (2, "n"), 23: ("n",),
-    24: (18, "n", "*"), 26: (2, "n", "n"), 28: (16,), 30: ("n", "*"), 33: (6, "n"), 35: (4, "s", "s", "s", "n"),
-    36: (2, "n"), 39: ("n",), 43: (4, "*"), 46: (18, "n", "*"), 47: ("n", "*"), 48: (4, "*"), 58: ("n", "n"),
-    64: (2, "n", "*"), 65: (2, "n", "*"), 99: ("S",), 107: (2, "n"), 250: ("n", "*"), 258: ("S",),
-}  # fmt: skip
-
+MAX_KNOWN_OPTS: Final = 4096
+_known_opts: dict[bytes, Edns] = {}
 Record = tuple[bytes, int, int, int, bytes]  # owner, type, class, TTL (s), rdata
-
-
-class Cut(Malformed):
-    """A message that ends too early: what a datagram that did not fit looks like."""
 
 
 class WireReply(Reply):
@@ -69,10 +55,13 @@ class WireReply(Reply):
         self.compress = False
         self.packed = None
         self._records = records
-        if self.opt_end:
-            at = self.opt_start
+        if not records[1]:
+            self.authority = EMPTY
+        if not records[2]:
+            self.additional = EMPTY
+        if opt[1]:
             # RFC 6891 §6.1.3: the upper eight bits of the rcode stand in the OPT's TTL.
-            self.rcode |= raw[at + 5] << 4
+            self.rcode |= raw[opt[0] + 5] << 4
         else:
             self.edns = None
 
@@ -132,7 +121,7 @@ def asks(wire: bytes, owner: bytes, qtype: int, qclass: int) -> bool:
     if wire[12:at] == owner or wire[12:at].lower() == owner.lower():
         return wire[at : at + 4] == tail
     try:
-        name, at = _Names(wire).read(12)
+        name, at = Names(wire).read(12)
     except (IndexError, Malformed):
         return False
     return name.lower() == owner.lower() and wire[at : at + 4] == tail
@@ -140,21 +129,23 @@ def asks(wire: bytes, owner: bytes, qtype: int, qclass: int) -> bool:
 
 def _read(wire: bytes) -> WireReply:
     # One loop for all records, since a call a record costs as much as the record: 1.5 us for one address and an OPT.
-    ident, word, questions, *counts = _HEADER.unpack_from(wire)
+    ident, word, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
     size = len(wire)
     at = 12
     held = 0
+    names = Names(wire)
+    known = names.known
     while held < questions and at < size:
-        at = _question(wire, at)
+        owner, at = names.read(at)
+        at += 4
         held += 1
+        if at > size:
+            raise Cut
     question_end = at
-    names = _Names(wire)
-    if held:
-        names.read(12)
     opt = (0, 0)
     sections: list[list[Record]] = []
     lies = held != questions
-    for count in counts:
+    for count in (answers, authorities, additionals):
         records: list[Record] = []
         sections.append(records)
         for _ in range(count):
@@ -163,11 +154,12 @@ def _read(wire: bytes) -> WireReply:
                 break
             start = at
             # Hot path: an owner that is a pointer to a name read before, and addresses.
-            owner = names.known.get(((wire[at] & 63) << 8) | wire[at + 1]) if wire[at] >= 0xC0 else None
-            if owner is None:
-                owner, at = names.read(at)
-            else:
+            first = wire[at]
+            if first >= 0xC0 and (found := known.get(((first & 63) << 8) | wire[at + 1])):
+                owner = found
                 at += 2
+            else:
+                owner, at = names.read(at)
             rtype, rclass, ttl, length = _FIXED.unpack_from(wire, at)
             at += 10
             end = at + length
@@ -178,7 +170,8 @@ def _read(wire: bytes) -> WireReply:
             elif rtype == OPT:
                 if len(sections) == 3:
                     opt = (start, end)
-                    _edns(wire, start, end)
+                    if length or at - start != 11:
+                        _edns(wire, start, end)
                 at = end
                 continue
             else:
@@ -205,10 +198,17 @@ def _question(wire: bytes, at: int) -> int:
 
 
 def _edns(wire: bytes, start: int, end: int) -> Edns:
+    octets = wire[start:end]
+    edns = _known_opts.get(octets)
+    if edns is not None:
+        return edns
     if wire[start]:  # RFC 6891 §6.1.2: the owner is the root
         raise Malformed
     _, size, ttl, _ = _FIXED.unpack_from(wire, start + 1)
-    return Edns(size, (ttl >> 16) & 255, ttl >> 24, ttl & 0xFFFF, options(wire[start + 11 : end]))
+    edns = Edns(size, (ttl >> 16) & 255, ttl >> 24, ttl & 0xFFFF, options(octets[11:]))
+    if len(octets) == 11 and len(_known_opts) < MAX_KNOWN_OPTS:
+        _known_opts[octets] = edns
+    return edns
 
 
 def _section(records: list[Record]) -> Section:
@@ -221,84 +221,3 @@ def _section(records: list[Record]) -> Section:
         RRset(owner, rtype, ttl, tuple(record[4] for record in run), rclass)
         for (owner, rtype, rclass, ttl), run in groupby(records, _run)
     )
-
-
-class _Names:
-    """Reads names of one message, each run of labels once."""
-
-    __slots__ = ("known", "wire")
-
-    def __init__(self, wire: bytes) -> None:
-        self.wire = wire
-        self.known: dict[int, bytes] = {}
-
-    def read(self, at: int) -> tuple[bytes, int]:
-        """Return the name at an offset, uncompressed, and the offset behind it. Raises Malformed, IndexError."""
-        wire, known = self.wire, self.known
-        parts: list[tuple[int, bytes]] = []  # (offset, labels that stand there)
-        start = at
-        after = 0
-        while True:
-            size = wire[at]
-            if size == 0:
-                parts.append((start, wire[start:at]))
-                after = after or at + 1
-                tail = ROOT
-                break
-            if size < 64:
-                at += size + 1
-                continue
-            if size < 0xC0:
-                raise Malformed
-            target = ((size & 63) << 8) | wire[at + 1]
-            parts.append((start, wire[start:at]))
-            after = after or at + 2
-            found = known.get(target)
-            if found is not None:
-                tail = found
-                break
-            # RFC 1035 §4.1.4: a prior occurrence; what points elsewhere may loop.
-            if target >= start or len(parts) > MAX_POINTERS:
-                raise Malformed
-            start = at = target
-        name = tail
-        for offset, labels in reversed(parts):
-            name = labels + name
-            known[offset] = name
-        if len(name) > MAX_NAME_BYTES:
-            raise Malformed
-        return name, after
-
-    def rdata(self, at: int, end: int, layout: Layout | None) -> bytes:
-        """Return rdata with its names uncompressed. Raises Malformed where it is not what its type says."""
-        wire = self.wire
-        if layout is None:
-            return wire[at:end]
-        if at == end and layout != ("S",):
-            raise Malformed
-        out: list[bytes] = []
-        for item in layout:
-            if item == "n":
-                name, after = self.read(at)
-                out.append(name)
-            elif item == "*":
-                after = end
-                out.append(wire[at:end])
-            elif item == "S":
-                after = _strings(wire, at, end)
-                out.append(wire[at:end])
-            else:
-                after = at + (wire[at] + 1 if item == "s" else int(item))
-                out.append(wire[at:after])
-            if after > end:
-                raise Cut
-            at = after
-        if at != end:
-            raise Malformed
-        return b"".join(out)
-
-
-def _strings(wire: bytes, at: int, end: int) -> int:
-    while at < end:
-        at += wire[at] + 1
-    return at

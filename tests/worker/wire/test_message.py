@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from shardns.worker.reply import Reply
 from shardns.worker.wire.codes import TC
-from shardns.worker.wire.message import Cut, WireReply, asks, decode, truncated
+from shardns.worker.wire.layouts import Cut
+from shardns.worker.wire.message import WireReply, asks, decode, truncated
 from shardns.worker.wire.names import from_text
 from shardns.worker.wire.read import Malformed
 from shardns.worker.wire.records import Section
