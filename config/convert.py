@@ -90,10 +90,10 @@ def _reads_back(name: str, table: dict[str, Any], line: list[Token], registry: R
         return False
     if again.problems or not again.blocks:
         return False
-    return _shape(again.blocks[0].directives[name]) == _shape(line)
+    return words_and_rows(again.blocks[0].directives[name]) == words_and_rows(line)
 
 
-def _shape(tokens: Sequence[Token]) -> list[tuple[str, bool]]:
+def words_and_rows(tokens: Sequence[Token]) -> list[tuple[str, bool]]:
     """Return words and whether each stands on its predecessor's line."""
     pairs = zip([None, *tokens], tokens, strict=False)
     return [(token.text, before is not None and token.follows(before)) for before, token in pairs]

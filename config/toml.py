@@ -25,7 +25,7 @@ from typing import Any
 from .blocks import Block
 from .environment import EnvironmentLoop, substitute
 from .errors import ConfigError, Place, Problem, nearest
-from .fields import Arg, Args, Flag, Line, Props
+from .fields import Arg, Args, Flag, Line, Props, Rest
 from .load import Parsed, Registry
 from .schema import Option, Schema, other_lines, positional, properties
 from .source import Source
@@ -58,12 +58,11 @@ def parse_toml(
 
 def _syntax(source: Source, text: str) -> list[Problem]:
     """Turn `… (at line 3, column 5)` into a problem with its place."""
-    what, _, where = text.partition(" (at line ")
-    line, _, column = where.rstrip(")").partition(", column ")
-    if not line.isdecimal() or not column.isdecimal():
-        return [Problem(f"{source.file}: {text}")]
-    place = Place(source.file, int(line), int(column))
     lines = source.text.split("\n")
+    what, _, where = text.partition(" (at ")
+    line, _, column = where.removeprefix("line ").rstrip(")").partition(", column ")
+    known = line.isdecimal() and column.isdecimal()  # else: at end of document
+    place = Place(source.file, int(line), int(column)) if known else Place(source.file, len(lines), len(lines[-1]) + 1)
     shown = lines[place.line - 1] if place.line <= len(lines) else None
     return [Problem(f"{place.file}:{place.line} - Error during parsing: {what}", place, shown)]
 
@@ -159,7 +158,7 @@ class _Words:
             return found + self.words(value)
         if schema is None:
             return found
-        left = dict(value)
+        left = _lines_first(schema, value)
         for option in positional(schema):
             if option.attribute in left:
                 self.place = self.places.find(index, name, option.attribute, nth)
@@ -200,11 +199,23 @@ class _Words:
         for words in _lines(option, value):
             self.row = next(self.rows)
             head = self.word(key)
-            if isinstance(words, dict):
-                assert option is not None and isinstance(option.spec, Line)
+            if isinstance(words, dict) and option is not None and isinstance(option.spec, Line):
+                for unknown in words.keys() - {one.attribute for one in positional(option.spec.schema)}:
+                    self.complain(f"unknown property '{unknown}'", self.place)
                 ordered = [words[one.attribute] for one in positional(option.spec.schema) if one.attribute in words]
                 words = [word for one in ordered for word in (one if isinstance(one, list) else [one])]
             yield [head, *self.words(words)]
+
+
+def _lines_first(schema: type[Schema], table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table with `lines` before the properties after which other lines would be unknown."""
+    rest = other_lines(schema)
+    if rest is None or not isinstance(rest.spec, Rest) or not rest.spec.until or "lines" not in table:
+        return dict(table)
+    keys = list(table)
+    if any(word in keys[: keys.index("lines")] for word in rest.spec.until):
+        return {"lines": table["lines"]} | table
+    return dict(table)
 
 
 def _lines(option: Option | None, value: Any) -> list[Any]:

@@ -51,7 +51,9 @@ class Log(Schema, repeat="each"):
     """Log queries."""
 
     names: Annotated[tuple[bytes, ...], Args(ZONES, block_zones=True)] = ()
-    classes: Annotated[tuple[str, ...], Props(CHOICE("success", "denial", refused="invalid Class: {}"), name="class")] = ()
+    classes: Annotated[
+        tuple[str, ...], Props(CHOICE("success", "denial", refused="invalid Class: {}"), name="class")
+    ] = ()
 
 
 class Hosts(Schema):
@@ -64,7 +66,8 @@ class Hosts(Schema):
     "Zones that are served."
 
     ttl: Annotated[
-        int, Prop(INTEGER(1, 65535, below="ttl provided is invalid"), rest="ignore", missing="ttl needs a time in second")
+        int,
+        Prop(INTEGER(1, 65535, below="ttl provided is invalid"), rest="ignore", missing="ttl needs a time in second"),
     ] = 3600
     "TTL of every answer."
 

@@ -39,11 +39,20 @@ def test_a_bad_duration_has_go_s_text(text: str, error: str) -> None:
 
 
 def test_durations_print_as_go_prints_them() -> None:
-    cases = {0: "0s", 60: "1m0s", 1.5: "1.5s", 0.25: "250ms", 172800: "48h0m0s", -2: "-2s", 1e-6: "1µs", 90.5: "1m30.5s"}
+    cases = {
+        0: "0s",
+        60: "1m0s",
+        1.5: "1.5s",
+        0.25: "250ms",
+        172800: "48h0m0s",
+        -2: "-2s",
+        1e-6: "1µs",
+        90.5: "1m30.5s",
+    }
     assert {value: duration_text(value) for value in cases} == cases
 
 
-@given(st.integers(-(10**15), 10**15))
+@given(st.integers(-(10**12), 10**12))
 def test_a_printed_duration_is_read_back(milliseconds: int) -> None:
     value = milliseconds / 1000
     assert nanoseconds(duration_text(value)) == round(value * 1e9)

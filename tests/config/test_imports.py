@@ -7,7 +7,7 @@ import pytest
 from shardns.config.errors import ConfigError
 from shardns.config.load import parse
 from shardns.config.source import Source
-from tests.config.small import ORDER, model, refusal, written
+from tests.config.small import model, refusal, written
 
 
 def blocks(folder: Path, files: dict[str, str]) -> list[tuple[list[str], dict[str, list[str]]]]:

@@ -9,7 +9,7 @@ import pytest
 
 from shardns.config.draft import Draft
 from shardns.config.errors import ConfigError, Refuse, WrongCount
-from shardns.config.schema import Arg, Args, Each, Fallthrough, Flag, Line, Prop, Props, Rest, Schema
+from shardns.config.schema import Arg, Args, Each, Fallthrough, Flag, Line, Prop, Props, Schema
 from shardns.config.tokens import Token
 from shardns.config.values import CHOICE, DURATION, INTEGER, REGEX, STRING, ZONES, Convert, Words
 from tests.config.small import Hosts
@@ -65,7 +65,9 @@ class Options(Schema, repeat="last", inner="inner: "):
 
     zone: Annotated[str, Arg(STRING)]
     to: Annotated[tuple[str, ...], Args(STRING, least=1)]
-    policy: Annotated[str, Prop(CHOICE("random", "sequential", refused="unknown policy '{}'"), rest="property")] = "random"
+    policy: Annotated[str, Prop(CHOICE("random", "sequential", refused="unknown policy '{}'"), rest="property")] = (
+        "random"
+    )
     expire: Annotated[float, Prop(DURATION(0, below="expire can't be negative: {}"))] = 10.0
     words: Annotated[tuple[str, ...], Props(STRING, most=3)] = ()
     last: Annotated[tuple[str, ...], Props(STRING, repeat="replace", rest="ignore", most=2)] = ()
@@ -186,7 +188,7 @@ def test_a_function_may_judge_the_whole_line() -> None:
 def test_other_lines_are_taken_until_a_property_stands() -> None:
     found = Hosts.read("hosts x {\n 1.2.3.4 a b\n no_reverse 5.6.7.8 c\n fallthrough\n}")
     assert found.inline == (("1.2.3.4", "a", "b"), ("5.6.7.8", "c"))
-    with pytest.raises(ConfigError, match="unknown property '1.2.3.4'"):
+    with pytest.raises(ConfigError, match=r"unknown property '1\.2\.3\.4'"):
         Hosts.read("hosts x {\n fallthrough\n 1.2.3.4 a\n}")
 
 
@@ -215,7 +217,7 @@ class Counted(Schema, repeat="count"):
 
 
 def test_a_second_line_may_be_a_wrong_count() -> None:
-    with pytest.raises(ConfigError, match="Corefile:2 .*after 'multisocket'"):
+    with pytest.raises(ConfigError, match=r"Corefile:2 .*after 'multisocket'"):
         Counted.read("multisocket\nmultisocket")
 
 
