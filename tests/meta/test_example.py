@@ -64,7 +64,7 @@ def server(tmp_path: Path, upstream: int) -> Iterator[int]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "RUNTIME_DIRECTORY": str(tmp_path)},
+            env={**os.environ, "RUNTIME_DIRECTORY": str(tmp_path / "run")},
         )
         try:
             deadline = time.monotonic() + START_TIMEOUT_S
