@@ -12,14 +12,14 @@ from .layout import CUTS
 from .reader import Zone
 
 # Where the target's name begins in the rdata.
-_TARGETS: Final = {MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}
+TARGETS: Final = {MX: 2, SRV: 6, SVCB: 2, HTTPS: 2}
 
 
 def additional(zone: Zone, answer: Iterable[RRset], signed: bool) -> Section:
     """Return the addresses of the targets of MX, SRV, SVCB and HTTPS records that the zone itself holds."""
     targets: dict[bytes, None] = {}
     for rrset in answer:
-        at = _TARGETS.get(rrset.rtype)
+        at = TARGETS.get(rrset.rtype)
         if at is not None:
             for rdata in rrset.rdatas:
                 targets.setdefault(target_name(rdata, at).lower())

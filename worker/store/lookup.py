@@ -15,16 +15,17 @@ import lmdb
 from ..wire.codes import CNAME, DNAME, DS, NS, NSEC, SOA, Rcode
 from ..wire.names import MAX_NAME_BYTES, ROOT
 from ..wire.records import EMPTY, RRset, Section
-from .additional import additional, glue
+from .additional import TARGETS, additional, glue
 from .alias import follow, lineage, referral
 from .found import EMPTY_NAME, NODATA, NXDOMAIN, POSITIVE, REFERRAL, SERVFAIL, Found
 from .layout import CUTS, DENIALS, DNAMES, WILDCARDS
-from .nodes import Node
+from .nodes import Node, one
 from .reader import Zone
 
 MAX_HOPS: Final = 8  # self look-ups nested for one client query
 _SIGNED: Final = 1 << 16  # beside a type, in the keys of `Node.answers`
 _STAR: Final = b"\1*"
+_RICH: Final = frozenset((0, *TARGETS))  # types whose answers take more than the record itself
 
 
 def find(zone: Zone, name: bytes, qtype: int, signed: bool = False, hops: int = 0) -> Found:
@@ -37,18 +38,21 @@ def find(zone: Zone, name: bytes, qtype: int, signed: bool = False, hops: int = 
     if hops > MAX_HOPS:
         return Found(SERVFAIL, aa=False)
     # Hot path: a hit or a missing name costs one look-up where the zone has nothing that a walk could meet.
-    # 1.6 µs for a positive answer, 1.3 µs for NXDOMAIN.
+    # 2.3 µs for a name never asked before among a million, 0.9 µs for one seen twice, 1.3 µs for NXDOMAIN.
     flags = zone.flags
     try:
         if not flags & (CUTS | DNAMES):
             node = zone.hot.get(name)
             if node is None:
                 key = zone.key_of(name)
-                value = zone.store.txn.get(key)
-                if value is not None:
+                value = (zone.store.snapshot or zone.store.txn).get(key)
+                if value is None:
+                    if not flags & WILDCARDS:
+                        return _missing(zone, name, key, signed)
+                elif (value[0] << 8) | value[1] == qtype and qtype not in _RICH:
+                    return Found(POSITIVE, one(name + value), zone.ns_signed if signed else zone.ns)
+                else:
                     node = zone.keep(name, value)
-                elif not flags & WILDCARDS:
-                    return _missing(zone, name, key, signed)
             if node is not None:
                 return node.answers.get(qtype | _SIGNED if signed else qtype) or _present(zone, node, qtype, signed)
         return _walk(zone, name, qtype, signed)

@@ -32,8 +32,9 @@ class Store:
         self.sequence = sequence
         self.generation = generation
         self.open = False
-        self._txn: Any = None
+        self.snapshot: Any = None
         self.hot = 0
+        self.seen_once: set[int] = set()
         self._cursor: Any = None
         self._seen = -1
         self._tables: dict[str, Table] = {}
@@ -44,7 +45,7 @@ class Store:
         if self.open:
             return
         before = self.sequence.value
-        self._txn = self.environment.begin()
+        self.snapshot = self.environment.begin()
         self.open = True
         # Published between the two readings: the snapshot may or may not have it, so resolve now and once more later.
         if before != self._seen or self.sequence.value != before:
@@ -57,8 +58,8 @@ class Store:
             if self._cursor is not None:
                 self._cursor.close()
                 self._cursor = None
-            self._txn.abort()
-            self._txn = None
+            self.snapshot.abort()
+            self.snapshot = None
             self.open = False
 
     def close(self) -> None:
@@ -70,7 +71,7 @@ class Store:
         """The burst's snapshot; opened by whoever comes first, also behind a wait."""
         if not self.open:
             self.begin()
-        return self._txn
+        return self.snapshot
 
     @property
     def cursor(self) -> Any:
@@ -184,12 +185,20 @@ class Zone:
         return node
 
     def keep(self, name: bytes, value: bytes) -> Node:
-        """Decode a node, and remember it."""
+        """Decode a node, and remember it if it is not the first time."""
+        node = Node(name, value)
         store = self.store
-        if store.hot >= HOT_NODES:
-            store.forget_hot()
-        store.hot += 1
-        node = self.hot[name] = Node(name, value)
+        mark = hash(name) ^ self.number
+        if mark in store.seen_once:
+            if store.hot >= HOT_NODES:
+                store.forget_hot()
+            store.hot += 1
+            self.hot[name] = node
+        else:
+            # Names asked once, a scan or a flood, must not drive out those asked again and again.
+            if len(store.seen_once) >= HOT_NODES:
+                store.seen_once.clear()
+            store.seen_once.add(mark)
         return node
 
     def has_below(self, name: bytes) -> bool:
