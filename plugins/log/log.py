@@ -8,7 +8,7 @@ from time import monotonic_ns
 from shardns.worker import log
 from shardns.worker.address import Address
 from shardns.worker.classify import CLASS, classify
-from shardns.worker.placeholders import Again, Format
+from shardns.worker.placeholders import Again, Format, ends
 from shardns.worker.plugin import Layer, Steps
 from shardns.worker.query import Query
 from shardns.worker.reply import Drop, Failure, Reply
@@ -78,10 +78,12 @@ class Log(Layer[tuple[Options, ...]]):
             extra = len(query.edns.wire) if query.edns is not None else 0
             if size + extra > query.size_limit and not reply.flags & TC:
                 reply = reply.replace(flags=cut(query, reply).flags)
-        emit(rule.format.text(query, reply, size, monotonic_ns() - started))
-        if not request.once:
-            again = repeat(rule.format.repeater(query, reply, size))
-            request.repeats = [*(request.repeats or ()), again]
+        if request.once:
+            emit(rule.format.text(query, reply, size, monotonic_ns() - started))
+            return
+        again = rule.format.repeater(query, reply, size)
+        emit(again(*ends(request), query.id, monotonic_ns() - started))
+        request.repeats = [*(request.repeats or ()), repeat(again)]
 
 
 def emit(text: str) -> None:

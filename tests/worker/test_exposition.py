@@ -60,7 +60,7 @@ def test_buckets_are_cumulative_and_le_stands_last(tmp_path: Path) -> None:
 
 
 def test_gauges_merge_as_they_are_declared(tmp_path: Path) -> None:
-    gauges = {merge: metrics.Gauge(merge, "G.", merge=merge) for merge in ("sum", "max", "keeper", "own")}  # type: ignore[arg-type]  # literals
+    gauges = {merge: metrics.Gauge(merge, "G.", merge=merge) for merge in ("sum", "max", "keeper", "own")}
     for seat, value in ((0, 5), (1, 3)):
         metrics.open(tmp_path, seat)
         for gauge in gauges.values():
