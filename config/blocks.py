@@ -48,7 +48,8 @@ class Blocks:
     """Reads the blocks of one configuration.
 
     `importer` gives the words of the files that a pattern names, `expand` substitutes the environment, `known` are the
-    directive names (None: any). After `read`, `problems` holds what is wrong, in the order of the file.
+    directive names (None: any). After `read`, `problems` holds what is wrong, in the order of the file, and
+    `broken` tells whether the reading ended early.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Blocks:
         self.snippets: dict[str, list[Token]] = {}
         self.snippet_uses = self.file_uses = 0
         self.block = Block()
-        self.ended = False
+        self.ended = self.broken = False
         self.problems: list[tuple[Broken, Token | None]] = []
 
     def read(self) -> list[Block]:
@@ -76,6 +77,7 @@ class Blocks:
                 if self.block.keys:
                     found.append(self.block)
         except Broken as broken:
+            self.broken = True
             self.problems.append((broken, broken.at or self.current()))
         return found
 

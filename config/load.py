@@ -61,11 +61,11 @@ def parse(
 
     reader = Blocks(cut(source.text, source.file), files.tokens, expand, known, keep_references)
     parsed.blocks = reader.read()
+    parsed.broken = reader.broken
     for broken, at in reader.problems:
         place = at.place if at else Place(source.file, 1)
         line = _line(parsed.sources, place)
         parsed.problems.append(Problem(broken.full_text(place), place, line, broken.hint))
-        parsed.broken = parsed.broken or not broken.text.startswith("Unknown directive")
     return parsed
 
 

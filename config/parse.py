@@ -13,7 +13,7 @@ from .cursor import Cursor
 from .draft import Draft
 from .errors import ConfigError, Problem, Refuse, WrongCount, count_text, nearest
 from .fields import Arg, Args, Field, Flag, Line, Props, Rest, complaint
-from .schema import Option, Schema, has_block, other_lines, properties
+from .schema import Option, Schema, has_block, options_of, other_lines, properties
 from .share import most_words, share, take
 from .tokens import Token
 from .values import fill
@@ -68,9 +68,11 @@ class Reader:
     def _build(self, state: dict[str, Any], built: list[Schema]) -> None:
         """Make the options of one line and have them checked."""
         try:
-            for option in properties(self.schema).values():
+            for option in options_of(self.schema):
                 if option.required and option.attribute not in state:
-                    raise Refuse(f"property '{option.word}' is required", located=True)
+                    if getattr(option.spec, "repeat", "") != "append":
+                        raise Refuse(f"property '{option.word}' is required", located=True)
+                    state[option.attribute] = ()
             options = self.schema(**state).settle(self.draft)
             options.check(self.draft)
         except Refuse as refuse:

@@ -86,7 +86,7 @@ class Schema:
 
         Raises ConfigError with every problem of these lines.
         """
-        from .parse import Reader
+        from .parse import Reader  # which stands on this module
 
         return Reader(cls, occurrences, draft).read()
 
