@@ -37,7 +37,8 @@ def main() -> int:
         folder = Path(place)
         data.write_zone(folder / "db.example.org")
         measured = {name: run_row(ROWS[name], folder, chosen, args) for name in args.rows.split(",") if name}
-        print_ratios(measured)
+        if measured:
+            print_ratios(measured)
         if args.zone:
             print_loads(zoneload.run_all(folder, args.zone, [name for name in chosen if name != "unbound"]), args.zone)
     return 0
