@@ -19,6 +19,8 @@ MAX_TTL_S = 3600
 MAX_DENIAL_TTL_S = 1800
 MIN_TTL_S = 5
 MAX_FAILURE_S = 300.0  # RFC 2308 §7.1
+_DISABLED = NAME("invalid disabled zone: {}")
+_DISABLED.label = "ZONE"
 _ZERO = "cache TTL can not be zero or negative: {}"
 
 
@@ -53,7 +55,7 @@ class Limits(Schema):
     minttl: Annotated[int | None, Arg(INTEGER(0, below="cache min TTL can not be negative: {}"))] = None
     "Shortest time in seconds that an entry is kept."
 
-    ignored: Annotated[tuple[str, ...], Args(STRING())] = ()
+    ignored: Annotated[tuple[str, ...], Args(STRING("ANYTHING"))] = ()
     "Further words mean nothing."
 
 
@@ -79,7 +81,7 @@ class Disable(Schema):
     ]
     "Which of the two caches."
 
-    zones: Annotated[tuple[bytes, ...], Args(NAME("invalid disabled zone: {}"))] = ()
+    zones: Annotated[tuple[bytes, ...], Args(_DISABLED)] = ()
     "For which names; none are all."
 
 
