@@ -70,7 +70,7 @@ def normalise(text: str) -> tuple[bytes, ...]:
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     address, slash, bits = text.partition("/")
-    if not slash or not bits.isascii() or not bits.isdecimal() or (len(bits) > 1 and bits[0] == "0") or "%" in address:
+    if not slash or not bits.isascii() or not bits.isdecimal() or "%" in address:
         return None
     try:
         return ipaddress.ip_network(text, strict=False)
