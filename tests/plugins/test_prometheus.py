@@ -1,7 +1,9 @@
 """prometheus: what is counted under which labels, what a repetition counts again, and what is refused."""
 
 import asyncio
+import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +22,7 @@ from shardns.worker import core_metrics, metrics
 from shardns.worker.address import to_sockaddr
 from shardns.worker.exposition import SeatsCollector, text
 from shardns.worker.http import Request as HttpRequest
+from shardns.worker.http import Response, Server
 from shardns.worker.listener import Listener
 from shardns.worker.query import Query, Request
 from shardns.worker.reply import DROP, Refused, Reply, ServFail
@@ -314,3 +317,56 @@ def test_what_is_refused(line: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Options.read(line)
     assert problem in caught.value.text
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A folder with a certificate for 127.0.0.1, its key, and a web configuration that names both."""
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=test"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run([*command.split(), *names], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "web.yml").write_text("tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n")
+    return tmp_path
+
+
+async def fetched(where: tuple[str, int], tls: ssl.SSLContext | None) -> bytes:
+    reader, writer = await asyncio.open_connection(*where, ssl=tls)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    return answer.split(b"\r\n", 1)[0]
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(("kind", "anonymous"), [("", True), ("RequireAndVerifyClientCert", False)])
+def test_an_endpoint_with_a_certificate_speaks_https_alone(certificate: Path, kind: str, anonymous: bool) -> None:
+    if kind:
+        with (certificate / "web.yml").open("a") as file:
+            file.write(f"  client_auth_type: {kind}\n  client_ca_file: cert.pem\n")
+    client = ssl.create_default_context(cafile=certificate / "cert.pem")
+
+    async def main() -> None:
+        config = WebConfig.read(str(certificate / "web.yml"))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            where = listener.getsockname()
+            server = Server({"/metrics": lambda _request: Response(200, b"")}, config.context)
+            server.start(listener)
+            assert await fetched(where, None) == b"HTTP/1.0 400 Bad Request"
+            try:
+                answer = await fetched(where, client)
+            except (ssl.SSLError, ConnectionError):
+                answer = b""
+            assert answer == (b"HTTP/1.1 200 OK" if anonymous else b"")
+            client.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+            assert await fetched(where, client) == b"HTTP/1.1 200 OK"
+            await server.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.system
+def test_any_client_certificate_is_not_asked_for_without_an_authority(certificate: Path) -> None:
+    with (certificate / "web.yml").open("a") as file:
+        file.write("  client_auth_type: RequireAnyClientCert\n")
+    with pytest.raises(ValueError, match="needs a client_ca_file"):
+        WebConfig.read(str(certificate / "web.yml"))
