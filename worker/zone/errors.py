@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 _ESCAPES: Final = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
 
 
-@dataclass(frozen=True, slots=True)
 class Token:
-    """A word of a zone file: its kind, its text without quotes, and the place the reference reports for it."""
+    """A word of a zone file: its kind, its text without quotes, and the place the reference reports for it.
 
-    kind: int
-    text: bytes
-    line: int
-    column: int
-    code: int = 0  # of a type or class
+    `code` is the number of a type or class.
+    """
+
+    __slots__ = ("code", "column", "kind", "line", "text")
+
+    def __init__(self, kind: int, text: bytes, line: int, column: int, code: int = 0) -> None:
+        self.kind = kind
+        self.text = text
+        self.line = line
+        self.column = column
+        self.code = code
+
+    def __repr__(self) -> str:
+        return f"Token({self.kind}, {self.text!r}, {self.line}:{self.column})"
 
 
 class Bad(Exception):

@@ -16,27 +16,34 @@ from typing import TYPE_CHECKING, Final
 from ..wire import codes
 from ..wire.names import MAX_LABEL_BYTES, MAX_NAME_BYTES, key, to_text
 from .rdata import name, ttl
+from .signed import SIGNED
 
 if TYPE_CHECKING:
     from .text import Reader
 
 CHUNK_BYTES: Final = 1 << 18
 _SPECIAL: Final = re.compile(rb'["();\\\x00-\x08\x0b\x0c\x0e-\x1f]|^\$|\r(?!\n|\Z)', re.M)
+_TEXT: Final = re.compile(
+    rb'([^\s"();\\$\x00-\x08\x0b\x0c\x0e-\x1f][^\s"();\\\x00-\x08\x0b\x0c\x0e-\x1f]*)?'
+    rb'((?:[ \t]+[0-9][0-9smhdwSMHDW]*|[ \t]+IN){0,2})[ \t]+TXT((?:[ \t]+"[^"\\\n]*")+)[ \t]*\r?(?:\n|\Z)'
+)
 _IN: Final = frozenset((b"IN", b"in"))
 _END: Final = b"\0\0"  # of a key
+_APART: Final = (codes.NS, codes.RRSIG)  # at the apex the store keeps them apart
 _MAX_NAMES: Final = 4096  # targets remembered
 
 # How the words behind a type are read.
-_V4, _V6, _NAME, _LOWER, _MX, _SRV = range(6)
+_V4, _V6, _NAME, _LOWER, _MX, _SRV, _SIGNED = range(7)
 _SHAPES: Final = {
     codes.A: (_V4, 1), codes.AAAA: (_V6, 1), codes.PTR: (_NAME, 1), codes.DNAME: (_NAME, 1), codes.NS: (_LOWER, 1),
-    codes.CNAME: (_LOWER, 1), codes.MX: (_MX, 2), codes.SRV: (_SRV, 4),
+    codes.CNAME: (_LOWER, 1), codes.MX: (_MX, 2), codes.SRV: (_SRV, 4), **dict.fromkeys(SIGNED, (_SIGNED, 0)),
 }  # fmt: skip
 _TYPES: Final = {
     word: (code, shape, width, code.to_bytes(2, "big") + b"\0\1")
     for code, (shape, width) in _SHAPES.items()
     for word in (codes.TYPE_TEXT[code].encode(), codes.TYPE_TEXT[code].lower().encode())
 }
+_RRSIG: Final = (b"RRSIG", b"rrsig")
 _Kind = tuple[int, int, int, bytes]
 _inet_pton = socket.inet_pton
 _INET = socket.AF_INET
@@ -76,21 +83,48 @@ class Plain:
 
     def lines(self, data: bytes, at: int, line: int) -> tuple[int, int]:
         """Read plain lines; returns where the first other line begins, or the end of a slice of some milliseconds."""
-        end = len(data)
-        if end > at + CHUNK_BYTES:
-            end = data.rfind(b"\n", at, at + CHUNK_BYTES) + 1
-            if end <= at:
-                return at, line
-        special = _SPECIAL.search(data, at, end)
-        if special is not None:
-            end = max(at, data.rfind(b"\n", at, special.start()) + 1)
-        if end > at:
-            rows = data[at:end].split(b"\n")
-            if not rows[-1]:
-                rows.pop()
-            self._rows(rows, line)
-            line += len(rows)
-        return end, line
+        limit = len(data)
+        if limit > at + CHUNK_BYTES:
+            limit = data.rfind(b"\n", at, at + CHUNK_BYTES) + 1
+        while at < limit:
+            special = _SPECIAL.search(data, at, limit)
+            end = limit if special is None else max(at, data.rfind(b"\n", at, special.start()) + 1)
+            if end > at:
+                rows = data[at:end].split(b"\n")
+                if not rows[-1]:
+                    rows.pop()
+                self._rows(rows, line)
+                line += len(rows)
+                at = end
+            text = _TEXT.match(data, at, limit) if special is not None else None
+            if text is None:
+                break
+            if not self._strings(text):
+                break
+            at = text.end()
+            line += 1
+        return at, line
+
+    def _strings(self, text: re.Match[bytes]) -> bool:
+        """Read a TXT row with quoted strings; False leaves it to the full grammar."""
+        sink = self.reader.sink
+        owner, words, quoted = text.groups()
+        fields = [*words.split(), b"A"]  # any type known here ends the fields
+        _, _, seconds, _ = self._fields(fields, 0, self._default())
+        if owner:
+            self.stem, self.last = self._stem(owner), owner
+        strings = quoted.split(b'"')[1::2]
+        if not (self.stem and seconds and max(map(len, strings)) < 256):
+            return False
+        rdata = b"".join([bytes((len(part),)) + part for part in strings])
+        if len(rdata) > 0xFFFF:
+            return False
+        sink.entries.append(
+            self.stem + sink.count.to_bytes(4, "big") + b"\0\20\0\1" + seconds + len(rdata).to_bytes(2, "big") + rdata
+        )
+        sink.count += 1
+        self._sync()
+        return True
 
     def _rows(self, rows: list[bytes], line: int) -> None:
         # Hot: once for each line of a large zone. Locals instead of attributes save a fifth.
@@ -118,7 +152,7 @@ class Plain:
             seconds = tail
             if kind is None and size > at + 2:
                 at, kind, seconds, tail = self._fields(words, at, tail)
-            if kind is not None and stem and seconds and size == at + kind[2] + 1:
+            if kind is not None and stem and seconds and (not kind[2] or size == at + kind[2] + 1):
                 try:
                     if kind[1] == v4:
                         rdata = b"\0\4" + _inet_pton(_INET, words[at + 1].decode())
@@ -126,7 +160,7 @@ class Plain:
                         rdata = self._rdata(kind[1], words, at + 1, last)
                 except (OSError, ValueError):
                     rdata = b""
-                if rdata and (kind[0] != 2 or stem != apex):
+                if rdata and (stem != apex or kind[0] not in _APART):
                     append(stem + count.to_bytes(4, "big") + kind[3] + seconds + rdata)
                     count += 1
                     continue
@@ -185,7 +219,11 @@ class Plain:
         """Return length and rdata, nothing for what the full grammar must look at; raises ValueError or OSError."""
         if shape == _V6:
             return b"\0\20" + _inet_pton(_INET6, words[at].decode())
-        if shape in (_MX, _SRV):
+        if shape == _SIGNED:
+            rdata = SIGNED[_TYPES[words[at - 1]][0]](words[at:], self.origin)
+            if rdata[:2] == b"\0\6" and words[at - 1] in _RRSIG:
+                return b""  # of a SOA record
+        elif shape in (_MX, _SRV):
             width = 1 if shape == _MX else 3
             if shape == _SRV and owner != owner.lower():
                 return b""

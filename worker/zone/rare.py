@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..wire.codes import type_text
 from .errors import Bad, Token
 from .rdata import COMMON, Words, ascii_text
+from .signed import SIGNED
 from .tokens import QUOTED
 
 
@@ -18,6 +19,14 @@ def rdata_of(rtype: int, words: Words) -> bytes:
     reader = COMMON.get(rtype)
     if reader is not None:
         return reader(words)
+    plain = SIGNED.get(rtype)
+    if plain is not None:
+        try:
+            rdata = plain([token.text for token in words.words], words.origin)
+        except (ValueError, IndexError):
+            return _by_dnspython(rtype, words)
+        words.rest()
+        return rdata
     return _by_dnspython(rtype, words)
 
 
