@@ -92,7 +92,8 @@ def check(job: Job) -> Report:
         return Report(text=error.text, detail=str(error))
     endpoints = tuple(_resolve(one.address) for one in model.endpoints)
     piped = source.text if source.file == "/dev/stdin" else None
-    return Report(model, len(listeners(model)), endpoints, piped, warnings=model.warnings)
+    warnings = tuple(text.removeprefix("[WARNING] ") for text in model.warnings)  # the log puts its own in front
+    return Report(model, len(listeners(model)), endpoints, piped, warnings=warnings)
 
 
 def _read(job: Job) -> Source:
