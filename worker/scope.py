@@ -42,7 +42,12 @@ class Scope:
 
     def after(self, delay_s: float, work: Callable[[], None]) -> asyncio.TimerHandle:
         """Call a function once; cancelled when the scope closes."""
-        handle = asyncio.get_running_loop().call_later(delay_s, work)
+
+        def fire() -> None:
+            self._cleanups.remove(handle.cancel)  # a plugin may start timers for ever
+            work()
+
+        handle = asyncio.get_running_loop().call_later(delay_s, fire)
         self._cleanups.append(handle.cancel)
         return handle
 
