@@ -73,7 +73,7 @@ class Metric:
     def _allocate(self, labels: tuple[str, ...]) -> int:
         if len(labels) != len(self.labels):
             raise ValueError(f"{self.name} has the labels {self.labels}, not {labels}")
-        cell = seat.allocate(self.name, labels, self.width)
+        cell = seat.allocate(self.name, tuple(map(str, labels)), self.width)
         if cell:
             self._cells[labels] = cell
         return cell
