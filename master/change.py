@@ -110,6 +110,8 @@ class Change(Crew):
 
     def ready(self, generation: Generation, child: Child) -> None:
         """A child could serve now."""
+        if child.state is not State.LOADING:
+            return
         child.state = State.READY
         if generation is self.live:
             self.serve(child)
