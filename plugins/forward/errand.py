@@ -154,6 +154,8 @@ class Errand(Asker):
         if line.hands_on(reply):
             line.hand_on(query, self)
         else:
+            if query.wire:
+                reply.keep_packed(query.end)
             self.finish(reply)
 
     # The end ----------------------------------------------------------------------------------------------------

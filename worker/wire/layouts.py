@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from .names import MAX_NAME_BYTES, ROOT
 from .read import MAX_POINTERS, Malformed
 
 # How rdata is laid out where names, strings or a fixed length stand in it: a number is that many octets, "n" a name,
 # "s" a character-string, "S" such strings up to the end, "*" whatever is left. RFC 1035 §3.3, RFC 1183, RFC 2163,
 # RFC 2230, RFC 2535, RFC 2782, RFC 2915, RFC 4034, RFC 6672, RFC 6742, RFC 9460.
+HEADER_BYTES: Final = 12
 Layout = tuple[int | str, ...]
 LAYOUTS: dict[int, Layout] = {
     1: (4,), 2: ("n",), 3: ("n",), 4: ("n",), 5: ("n",), 6: ("n", "n", 20), 7: ("n",), 8: ("n",), 9: ("n",), 12: ("n",),
@@ -64,7 +67,7 @@ class Names:
                 tail = found
                 break
             # RFC 1035 §4.1.4: a prior occurrence; what points elsewhere may loop.
-            if target >= start or len(parts) > MAX_POINTERS:
+            if not HEADER_BYTES <= target < start or len(parts) > MAX_POINTERS:
                 raise Malformed
             start = at = target
         name = tail

@@ -84,6 +84,18 @@ class WireReply(Reply):
         """The question as it stands in the message: empty for none, possibly compressed."""
         return self.raw[12 : self.question_end]
 
+    def keep_packed(self, question_end: int) -> None:
+        """Let the writer send the sections as they came, compressed names and all.
+
+        Only for the reply to a client's own query whose question ends at `question_end`: pointers count from there.
+        """
+        raw, extra = self.raw, len(self._records[2])
+        end = self.opt_start or len(raw)
+        held = int.from_bytes(raw[10:12], "big")
+        if self.question_end != question_end or held != extra + (self.opt_end > 0) or self.opt_end not in (0, len(raw)):
+            return
+        self.packed = (raw[2:10] + extra.to_bytes(2, "big"), raw[question_end:end])
+
     def __repr__(self) -> str:
         return f"WireReply({self.rcode}, {self.flags:#06x}, {len(self.raw)} octets)"
 

@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 
 from shardns.worker.reply import Reply
 from shardns.worker.wire.codes import TC
+from shardns.worker.wire.edns import Edns
 from shardns.worker.wire.layouts import Cut
 from shardns.worker.wire.message import WireReply, asks, decode, truncated
 from shardns.worker.wire.names import from_text
 from shardns.worker.wire.read import Malformed
 from shardns.worker.wire.records import Section
+from shardns.worker.wire.write import write
+from tests.worker.fakes import query
 
 ZONE = """
 Example.ORG. 300 IN SOA ns1.Example.org. Host.example.org. 1 2 3 4 5
@@ -84,11 +87,7 @@ def flat(section: Section) -> list[tuple[bytes, int, int, int, bytes]]:
 def expected(wire: bytes) -> list[list[tuple[bytes, int, int, int, bytes]]]:
     parsed = dns.message.from_wire(wire, one_rr_per_rrset=True)
     return [
-        [
-            (s.name.to_wire() or b"", int(s.rdtype), int(s.rdclass), s.ttl, r.to_wire() or b"")
-            for s in part
-            for r in s
-        ]
+        [(s.name.to_wire() or b"", int(s.rdtype), int(s.rdclass), s.ttl, r.to_wire() or b"") for s in part for r in s]
         for part in (parsed.answer, parsed.authority, parsed.additional)
     ]
 
@@ -135,6 +134,31 @@ def test_the_last_opt_counts_and_its_rcode_bits_are_added() -> None:
     assert reply.edns is not None and reply.edns.size == 512 and reply.edns.do
     assert reply.rcode == 16
     assert reply.raw[reply.opt_start : reply.opt_end] == b"\0\0\x29\x02\x00\x01\0\x80\0\0\0"
+
+
+def test_sections_may_go_to_the_client_as_they_came() -> None:
+    asked = query("Example.org.", opt=Edns(1400))
+    wire = message([LINES[0], LINES[3]], [LINES[-4]], payload=1232)
+    for kept in (True, False):
+        reply = decode(wire)
+        if kept:
+            reply.keep_packed(asked.end)
+        out = wire[:2] + write(asked, reply)
+        assert [flat(decode(out).answer), flat(decode(out).additional)] == expected(wire)[::2]
+        assert (len(out) == len(wire)) is kept
+        edns = decode(out).edns
+        assert edns is not None and edns.size == 1400
+
+
+def test_sections_are_packed_anew_for_another_question_or_an_opt_in_the_middle() -> None:
+    reply = decode(message([LINES[0]]))
+    reply.keep_packed(reply.question_end + 4)
+    assert reply.packed is None
+    wire = bytearray(message([], payload=1232))
+    wire[11] = 2
+    reply = decode(bytes(wire) + b"\0\0\1\0\1\0\0\0\0\0\4\1\2\3\4")
+    reply.keep_packed(reply.question_end)
+    assert reply.packed is None
 
 
 def test_octets_behind_the_last_record_are_ignored() -> None:
