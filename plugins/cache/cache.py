@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from shardns.worker.plugin import Layer, Service, Steps
 from shardns.worker.query import Query
-from shardns.worker.reply import Drop, Reply
+from shardns.worker.reply import Reply
 from shardns.worker.scope import Scope
 from shardns.worker.store.cache import CacheStore, tail
 from shardns.worker.store.sweep import ALIVE_S, Sweeper
@@ -86,7 +86,7 @@ class Cache(Layer[Options], Service[Options]):
         """Ask below and store the answer."""
         query.request.once = True
         reply = yield authenticated(query)
-        if isinstance(reply, Drop):
+        if not isinstance(reply, Reply):
             yield reply
             return
         wildcard = query.metadata("zone/wildcard") or ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from shardns.worker import metrics
 from shardns.worker.metrics import Counter, Gauge
 
@@ -24,23 +22,32 @@ served_stale = Counter("cache_served_stale_total", "The number of requests serve
 evictions = Counter("cache_evictions_total", "The count of cache evictions.", _SIDES)
 
 
-class Cells(NamedTuple):
-    """The cells that a hit or a miss on one listener counts in."""
+class Cells:
+    """The cells that queries of one listener count in.
 
-    requests: int
-    misses: int
-    success: int
-    denial: int
+    Each is made when it is first needed, so that no series shows up before there was something to count: an unset slot
+    sends Python to `__getattr__`.
+    """
 
+    __slots__ = ("denial", "labels", "misses", "requests", "success")
 
-def cells_of(server: str, zones: str, view: str) -> Cells:
-    """Return the cells of a listener; series appear when something is counted in them."""
-    return Cells(
-        requests.cell(server, zones, view),
-        misses.cell(server, zones, view),
-        hits.cell(server, "success", zones, view),
-        hits.cell(server, "denial", zones, view),
-    )
+    def __init__(self, server: str, zones: str, view: str) -> None:
+        self.labels = (server, zones, view)
+
+    def __getattr__(self, name: str) -> int:
+        server, zones, view = self.labels
+        match name:
+            case "requests":
+                self.requests = cell = requests.cell(server, zones, view)
+            case "misses":
+                self.misses = cell = misses.cell(server, zones, view)
+            case "success":
+                self.success = cell = hits.cell(server, "success", zones, view)
+            case "denial":
+                self.denial = cell = hits.cell(server, "denial", zones, view)
+            case _:
+                raise AttributeError(name)
+        return cell
 
 
 def cache_of_cells() -> dict[tuple[str, str, str], Cells]:

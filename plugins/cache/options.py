@@ -18,6 +18,7 @@ LEAST_IN_SHARD = 4
 MAX_TTL_S = 3600
 MAX_DENIAL_TTL_S = 1800
 MIN_TTL_S = 5
+MOST_TTL_S = 0xFFFFFFFF  # what the field holds
 MAX_FAILURE_S = 300.0  # RFC 2308 §7.1
 _DISABLED = NAME("invalid disabled zone: {}")
 _DISABLED.label = "ZONE"
@@ -235,4 +236,4 @@ def _limits(lines: Sequence[Limits], ttl: int) -> tuple[int, int, int]:
         capacity = line.capacity
         ttl = ttl if line.ttl is None else line.ttl
         least = least if line.minttl is None else line.minttl
-    return SHARDS * max(int(capacity / SHARDS), LEAST_IN_SHARD), ttl, least
+    return SHARDS * max(capacity // SHARDS, LEAST_IN_SHARD), min(ttl, MOST_TTL_S), min(least, MOST_TTL_S)

@@ -114,6 +114,7 @@ class Renewal:
 
         def late(outcome: Outcome) -> None:
             settle(outcome)
+            complain(outcome)
 
         outcome: Outcome
         try:
@@ -145,8 +146,7 @@ class Renewal:
                         self.shelf.take(asked, outcome, key[PREFIX_BYTES:], behind=True, hits_of=key)
             finally:
                 self.release(key, item, settled or not expired)
-            if isinstance(outcome, BaseException) and not isinstance(outcome, Failure):
-                log.trace_once(outcome)
+            complain(outcome)
 
         self.ask(asked, done)
 
@@ -162,7 +162,7 @@ class Renewal:
             if not matches(query, outcome) or outcome.tc:
                 return False, None, None
             if not self.shelf.judge.usable(query, outcome):
-                self.shelf.take(query, outcome, rest, behind=True, hits_of=hits_of)
+                self.shelf.take(query, outcome, rest, behind=True)
                 return False, None, None
         elif not self.shelf.judge.refreshes(query, outcome):
             return False, None, None
@@ -173,6 +173,12 @@ class Renewal:
         """Let others renew an entry again, after a failure not before the recheck period is over."""
         failed = not settled and self.recheck_s > 0
         self.store.release(key, item.stored, self.now() + self.recheck_s if failed else 0.0)
+
+
+def complain(outcome: Outcome) -> None:
+    """Log a run behind a reply that ended with a fault of ours."""
+    if isinstance(outcome, BaseException) and not isinstance(outcome, Failure):
+        log.trace_once(outcome)
 
 
 def authenticated(query: Query, request: Request | None = None) -> Query:

@@ -158,7 +158,7 @@ class Shelf:
         labels = (server, self.zones_label, self.site.view)
         cells = self._cells.get(labels)
         if cells is None:
-            cells = self._cells[labels] = counters.cells_of(*labels)
+            cells = self._cells[labels] = Cells(*labels)
         return cells
 
     def show_entries(self, servers: list[str]) -> None:

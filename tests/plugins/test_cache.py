@@ -277,11 +277,3 @@ def test_a_reply_from_below_is_never_memorised_and_a_hit_until_its_next_tick(tmp
     shelf = lab.plugin.shelf
     cells = shelf.cells(lab.listener.label)
     assert query.request.series == [cells.requests, cells.success]
-
-
-def test_a_mark_in_the_data_changes_nothing(tmp_path: Path) -> None:
-    text = "".join(f"\\{byte:03d}" for byte in (0xF1, 0xA0, 0x10, 0x9E)) * 3
-    lab = Lab(tmp_path, "cache", reply(f'example.org. 60 IN TXT "{text}"', "example.org. 60 IN TXT other"))
-    first, second = lab.ask(rtype="TXT"), lab.ask(rtype="TXT")
-    assert first.answer == second.answer and len(first.answer[0].rdatas) == 2
-    assert first.answer[0].rdatas[0] == b"\x0c" + bytes((0xF1, 0xA0, 0x10, 0x9E)) * 3

@@ -32,10 +32,11 @@ MARK: Final = b"m"  # a refresh under way, or not to be tried again yet
 COUNT: Final = b"#"  # how many entries a side has
 ALIVE: Final = b"a"  # some configuration still uses the namespace
 LABEL: Final = b"l"  # a `server` label under which its metrics are counted
-DEFAULT_SIZE_BYTES: Final = 256 << 20  # address space; the file grows as it fills
+DEFAULT_SIZE_BYTES: Final = 1 << 30  # address space; the file grows as it fills
 PRESSED: Final = 0.8  # of the map: beyond it each new entry evicts two
 CLAIM_S: Final = 30.0  # a refresh whose process died blocks others no longer than this
 MOST_EVICTED: Final = 64  # for one new entry, where a side is far too full
+MOST_CLAIMED: Final = 4096  # remembered without the store; those of runs that never ended are dropped
 FOREVER: Final = 1e18
 _ENDS = struct.Struct("<d")
 _COUNT = struct.Struct("<dQ")
@@ -210,6 +211,8 @@ class CacheStore:
             self._failed(error)
             return False
         self._pending.pop(mark, None)
+        if len(self._claimed) > MOST_CLAIMED:
+            self._claimed = {key: claim for key, claim in self._claimed.items() if claim[1] > now}
         self._claimed[key] = (stored, until)
         return True
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from itertools import product
+from itertools import chain
+from random import SystemRandom
 from typing import Any, Final, NamedTuple, SupportsIndex, overload
 
 from .codes import OPT
@@ -19,7 +20,6 @@ from .records import EMPTY, RRset, Section
 _TYPE_CLASS = struct.Struct("!HH")
 _FIXED = struct.Struct("!HHIH")
 TTL_BYTES: Final = 4
-_MARKS: Final = [bytes((0xF1, a, b, 0x9E)) for a, b in product(range(0xA0, 0xF0), range(0x10, 0x90))]
 
 
 class PackedSection(Section):
@@ -133,17 +133,31 @@ class Template(NamedTuple):
         )
 
 
-def template(answer: Iterable[RRset], authority: Iterable[RRset], additional: Iterable[RRset]) -> Template:
-    """Make a template of three sections, leaving out OPT records."""
+def _random_marks() -> Iterator[bytes]:
+    random = SystemRandom()
+    while True:
+        yield bytes(random.sample(range(256), TTL_BYTES))
+
+
+_MARK: Final = next(_random_marks())  # nobody outside can know it, so nobody can put it into a reply
+
+
+def template(
+    answer: Iterable[RRset],
+    authority: Iterable[RRset],
+    additional: Iterable[RRset],
+    marks: Iterable[bytes] | None = None,
+) -> Template:
+    """Make a template of three sections, leaving out OPT records. `marks` are tried in turn."""
     kept = [[rrset for rrset in part if rrset.rtype != OPT] for part in (answer, authority, additional)]
     counts = [sum(len(rrset.rdatas) for rrset in part) for part in kept]
-    for mark in _MARKS:
+    for mark in marks or chain((_MARK,), _random_marks()):
         wires = [_marked(part, mark) for part in kept]
         # Occurrences of a mark of four different octets cannot overlap, so the right number is the right places.
         if [wire.count(mark) for wire in wires] == counts:
             break
     else:
-        raise ValueError("a reply that holds every mark")
+        raise ValueError("a reply that holds all marks")
     return Template(mark, (wires[0], wires[1], wires[2]), (counts[0], counts[1], counts[2]))
 
 
