@@ -1,8 +1,8 @@
 """The runtime folder: the store, the metrics and the control socket of one server.
 
-`$RUNTIME_DIRECTORY` (systemd) where it is set, else a private folder under `$XDG_RUNTIME_DIR` or the temporary folder,
-named `shardns-<uid>-<digest of the configuration's absolute path>-<pid>`, so that `shardns reload -conf FILE` finds
-the server by the file it was started with. It is removed at exit.
+`server` in `$RUNTIME_DIRECTORY` (systemd) where that is set, else a private folder under `$XDG_RUNTIME_DIR` or the
+temporary folder, named `shardns-<uid>-<digest of the configuration's absolute path>-<pid>`, so that `shardns reload
+-conf FILE` finds the server by the file it was started with. It is removed at exit.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-SYSTEM = Path("/run/shardns")
+SYSTEM = Path("/run/shardns/server")
 CONTROL = "control"
 
 
 def given(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the folder that systemd made for the service."""
+    """Return the folder inside the one that systemd made for the service."""
     first = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    return Path(first) if first else None
+    return Path(first) / "server" if first else None
 
 
 def stem(conf: str) -> str:
@@ -39,29 +39,19 @@ def base(environ: Mapping[str, str] = os.environ) -> Path:
 def make(conf: str, owner: tuple[int, int] | None = None, environ: Mapping[str, str] = os.environ) -> Path:
     """Make the folder, empty, and sweep away what servers that were killed left behind. Raises OSError."""
     folder = given(environ)
-    if folder is not None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        clear(folder)
-    else:
+    if folder is None:
         _sweep(base(environ), stem(conf))
         folder = base(environ) / f"{stem(conf)}{os.getpid()}"
-        clear(folder)
-        folder.mkdir(mode=0o700)  # fails where somebody else was quicker
+    clear(folder)
+    folder.mkdir(mode=0o700)  # fails where somebody else was quicker
     if owner is not None:
         os.chown(folder, *owner)
     return folder
 
 
 def clear(folder: Path) -> None:
-    """Remove everything in the folder, and the folder itself where it is private."""
-    if folder == given():
-        for entry in folder.iterdir() if folder.is_dir() else ():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink(missing_ok=True)
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
+    """Remove the folder and everything in it."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sweep(where: Path, start: str) -> None:
