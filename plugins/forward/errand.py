@@ -113,7 +113,7 @@ class Errand(Asker):
 
     def closed(self) -> None:
         """Use another connection: that one is no sign of a broken upstream."""
-        self._exchange()
+        self._line.engine.loop.call_soon(self._exchange)
 
     def failed(self, text: str) -> None:
         """Have the upstream probed, and go on with the next one while attempts are left."""

@@ -14,7 +14,7 @@ from shardns.worker.shared import Shared
 from shardns.worker.site import Site
 from shardns.worker.wire.codes import RD
 from shardns.worker.wire.message import WireReply
-from shardns.worker.wire.names import within
+from shardns.worker.wire.names import to_text, within
 
 from .counters import REJECTED
 from .engine import Engine
@@ -135,7 +135,7 @@ class Line:
 
     def dump(self, query: Query, reply: WireReply) -> None:
         """Log an answer to another question while `debug` is on."""
-        dump(f"Wrong reply for id: {query.id}, {query.name_text} {query.qtype}", reply.raw)
+        dump(f"Wrong reply for id: {query.id}, {to_text(query.owner)} {query.qtype}", reply.raw)
 
     def stop(self) -> None:
         """Close what waits, probe no more."""

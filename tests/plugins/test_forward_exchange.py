@@ -11,7 +11,8 @@ import pytest
 
 from shardns.plugins.forward.forward import Forward
 from shardns.plugins.forward.options import Options
-from shardns.worker import metrics
+from shardns.plugins.forward.resolve import lookup
+from shardns.worker import log, metrics
 from shardns.worker.query import Query
 from shardns.worker.reply import Refused, Reply, ServFail
 from shardns.worker.shared import Cells
@@ -244,6 +245,49 @@ async def test_an_answer_to_another_question_is_formerr() -> None:
     async with Peer(script) as peer, running(f"forward . 127.0.0.1:{peer.port}") as forward:
         assert (await ask(forward, query("a.test."))).rcode == 1
         assert len(peer.seen) == 1
+
+
+@awaited
+async def test_an_answer_to_another_question_is_dumped_in_debug_mode() -> None:
+    lines: list[str] = []
+
+    def script(wire: bytes, via: str) -> list[bytes]:
+        return [answer(wire).replace(b"test", b"tent")]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log, "debugging", True)
+        patch.setattr(log, "debug", lines.append)
+        async with Peer(script) as peer, running(f"forward . 127.0.0.1:{peer.port}") as forward:
+            await ask(forward, query("A.test."))
+    head, first, *_ = lines[0].split("\n")
+    assert head == "Wrong reply for id: 4660, A.test. 1"
+    assert first.startswith("debug: 000000 ")
+
+
+@awaited
+async def test_idle_sockets_are_swept_and_a_stopped_line_opens_none() -> None:
+    async with Peer() as peer, running(f"forward . 127.0.0.1:{peer.port} {{\nexpire 20ms\n}}") as forward:
+        await ask(forward, query("a.test."))
+        await ask(forward, query("a.test.", via="tcp"))
+        upstream = forward.lines[0].upstreams[0]
+        assert len(upstream.udp.open) == len(upstream.tcp.open) == 1
+        await asyncio.sleep(0.03)
+        forward._sweep()
+        assert len(upstream.udp.open) == len(upstream.tcp.open) == 0
+        forward._stop()
+        assert await failure(forward, query("a.test.")) == "proxy: transport stopped"
+
+
+@awaited
+async def test_host_names_are_looked_up_through_the_resolvers_in_turn() -> None:
+    def script(wire: bytes, via: str) -> list[bytes]:
+        return [answer(wire) if wire[-4:] == b"\0\1\0\1" else answer(wire, 3)]
+
+    async with Peer(script) as peer:
+        resolvers = [f"127.0.0.1:{free_port()}", f"127.0.0.1:{peer.port}"]
+        assert await asyncio.to_thread(lookup, "ns.test", resolvers) == ["192.0.2.1"]
+        with pytest.raises(OSError, match=r'no addresses found for "ns.test": read udp .*: read: connection refused'):
+            await asyncio.to_thread(lookup, "ns.test", resolvers[:1])
 
 
 @awaited
