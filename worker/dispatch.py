@@ -48,7 +48,7 @@ class Dispatch:
             result = self.resolve(query)
             if isinstance(result, Reply):
                 out = write(query, result)
-                if memo is not None and not request.once and _plain(query, wire):
+                if memo is not None and not request.once and (query.end == len(wire) or _plain(query, wire)):
                     remember(memo, query, wire, out)
                 return out
             if isinstance(result, Drop):

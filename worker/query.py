@@ -107,7 +107,7 @@ class Query:
         self.wire = wire
         self.end = end
         self.site: Site | None = None
-        self.zone = b"\0"  # the site's key that matched, set by the mux
+        self.zone = b""  # the site's key that the mux matched; empty where the name is another one by now
 
     @property
     def opcode(self) -> int:
@@ -186,7 +186,7 @@ class Query:
             self.edns if edns is None else edns,
         )
         query.site = self.site
-        query.zone = self.zone
+        query.zone = self.zone if name == self.name else b""
         return query
 
     # What plugins note about the request ------------------------------------------------------------------------

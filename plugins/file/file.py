@@ -19,13 +19,14 @@ from shardns.worker.store.found import SERVFAIL, Found
 from shardns.worker.store.lookup import find
 from shardns.worker.store.publish import Staging
 from shardns.worker.store.reader import Store, Table, Zone
-from shardns.worker.wire.codes import AXFR, IXFR, Opcode
+from shardns.worker.wire.codes import AXFR, DS, IXFR, Opcode
 from shardns.worker.wire.names import ROOT, to_text, within
 
 from .keeping import Keeping
 from .options import Options
 from .zones import falls_through, zone_files
 
+MAX_REPLIES: Final = 16  # kept of one look-up's outcome: by the flags that clients set
 _OPCODE: Final = 0x7800
 _TRANSFERS: Final = (AXFR, IXFR)
 
@@ -41,6 +42,9 @@ class File(Source[tuple[Options, ...]], Service[tuple[Options, ...]]):
         """Collect the zones; the store is opened later."""
         self.files = zone_files(self.options)
         self.origins = frozenset(file.origin for file in self.files)
+        keys = self.site.block.keys
+        # Then the mux has found the longest origin already: all zones are keys of every listener of the block.
+        self.direct = self.origins <= set(self.site.zones) and len({(k.transport, k.port) for k in keys}) == 1
         self.falls = falls_through(self.options)
         self.owner = f"{self.directive}/{self.site.block.index}"
         self.log = self.site.logger(self.directive)
@@ -53,11 +57,13 @@ class File(Source[tuple[Options, ...]], Service[tuple[Options, ...]]):
         """Answer names below the zones; pass others on, and what `fallthrough` lets through."""
         name = query.name
         origins = self.origins
-        origin = name
-        while origin not in origins:
-            if origin == ROOT:
-                return self._pass()
-            origin = origin[1 + origin[0] :]
+        origin = query.zone
+        if not self.direct or query.qtype == DS or origin not in origins:
+            origin = name
+            while origin not in origins:
+                if origin == ROOT:
+                    return self._pass()
+                origin = origin[1 + origin[0] :]
         if self.store is None:
             self._open()
         zone = self.table.get(origin)
@@ -74,6 +80,11 @@ class File(Source[tuple[Options, ...]], Service[tuple[Options, ...]]):
                 return DROP  # this server is the primary
         edns = query.edns
         found = find(zone, name, query.qtype, edns is not None and edns.do, request.depth)
+        replies = found.replies
+        if replies is not None:
+            reply = replies.get(query.flags)
+            if reply is not None and not self.falls:
+                return reply
         if found.chase is not None:
             return self._chase(query, found.chase)
         return self._finish(query, found)
@@ -86,7 +97,10 @@ class File(Source[tuple[Options, ...]], Service[tuple[Options, ...]]):
         if found.wildcard is not None:
             wildcard = found.wildcard
             query.note("zone/wildcard", lambda: to_text(wildcard))
-        return query.reply(found.rcode, found.answer, found.authority, found.additional, aa=found.aa)
+        reply = query.reply(found.rcode, found.answer, found.authority, found.additional, aa=found.aa)
+        if found.replies is not None and found.wildcard is None and len(found.replies) < MAX_REPLIES:
+            found.replies[query.flags] = reply
+        return reply
 
     def _chase(self, query: Query, chase: Chase) -> Outcome | Awaitable[Outcome]:
         outcome = self.site.lookup(query, chase.target, chase.qtype)

@@ -8,6 +8,7 @@ from ..wire.codes import Rcode
 from ..wire.records import EMPTY, Section
 
 if TYPE_CHECKING:
+    from ..reply import Reply
     from .alias import Chase
 
 POSITIVE: Final = 0
@@ -26,10 +27,11 @@ _RCODES: Final = (
 class Found:
     """The outcome of a look-up. Immutable; shared between queries.
 
-    `aa` is the header bit; `wildcard` the owner it was synthesised from (RFC 4592), for metadata.
+    `aa` is the header bit; `wildcard` the owner it was synthesised from (RFC 4592), for metadata. What many queries
+    share keeps the finished `replies` by the flags of the query.
     """
 
-    __slots__ = ("aa", "additional", "answer", "authority", "chase", "kind", "rcode", "wildcard")
+    __slots__ = ("aa", "additional", "answer", "authority", "chase", "kind", "rcode", "replies", "wildcard")
 
     def __init__(
         self,
@@ -51,6 +53,12 @@ class Found:
         self.aa = aa
         self.wildcard = wildcard
         self.chase = chase
+        self.replies: dict[int, Reply] | None = None
+
+    def share(self) -> Found:
+        """Say that other queries will find this, too; returns itself."""
+        self.replies = {}
+        return self
 
     @property
     def falls_through(self) -> bool:

@@ -77,7 +77,7 @@ def _present(zone: Zone, node: Node, qtype: int, signed: bool) -> Found:
         return _nodata(zone, node, signed)
     authority = zone.ns_signed if signed else zone.ns
     answer = node.get(qtype, signed)
-    found = Found(POSITIVE, answer, authority, additional(zone, sets[qtype], signed))
+    found = Found(POSITIVE, answer, authority, additional(zone, sets[qtype], signed)).share()
     node.answers[qtype | _SIGNED if signed else qtype] = found
     return found
 
@@ -94,7 +94,7 @@ def _shared(zone: Zone, kind: int, signed: bool) -> Found:
     key = kind | _SIGNED if signed else kind
     found: Found | None = zone.missing.get(key)
     if found is None:
-        found = zone.missing[key] = Found(kind, EMPTY, zone.soa_signed if signed else zone.soa)
+        found = zone.missing[key] = Found(kind, EMPTY, zone.soa_signed if signed else zone.soa).share()
     return found
 
 
