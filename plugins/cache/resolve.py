@@ -16,6 +16,10 @@ def resolves(query: Query, reply: Reply) -> bool:
     if reply.rcode != Rcode.NOERROR or not reply.answer:
         return False
     name, qtype, qclass = query.name, query.qtype, query.qclass
+    first = reply.answer[0]
+    # Hot: what nearly every answer is, one RRset of the type.
+    if first.rtype == qtype != CNAME and first.rclass == qclass and len(reply.answer) == 1 and qtype != ANY:
+        return first.owner.lower() == name
     records = [r for r in reply.answer if qclass in (ANY_CLASS, r.rclass)]
     if qtype == ANY:
         return any(r.owner.lower() == name for r in records)

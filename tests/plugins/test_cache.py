@@ -10,6 +10,7 @@ from shardns.worker.reply import DROP, Reply, ServFail
 from shardns.worker.wire.codes import AA, AD, QR, TC, Rcode
 from shardns.worker.wire.edns import DO, Edns
 from shardns.worker.wire.message import decode
+from shardns.worker.wire.records import RRset, Section
 from shardns.worker.wire.write import write
 from tests.plugins.cached import Lab, failing, records, reply
 from tests.worker.fakes import message
@@ -64,6 +65,11 @@ KEPT = {
     "an alias to an exchange": (reply("example.org. 60 IN CNAME b.", "b. 60 IN MX 1 c."), "MX", (1, 0)),
     "an alias twice": (reply(*["example.org. 60 IN CNAME b."] * 2, "b. 60 IN A 192.0.2.1"), "A", (1, 0)),
     "an alias asked for": (reply("example.org. 60 IN CNAME b."), "CNAME", (1, 0)),
+    "the same alias twice, asked for": (
+        lambda query: query.reply(0, Section((RRset(query.name, 5, 60, (b"\1b\0", b"\1B\0")),))),
+        "CNAME",
+        (1, 0),
+    ),
     "an alias for ANY": (reply("example.org. 60 IN CNAME b."), "ANY", (1, 0)),
     "an alias with SOA": (reply("example.org. 60 IN CNAME b.", soa="org. 60"), "A", (0, 1)),
     "a valid signature": (reply(A, SIGNED.format("20330101000000"), edns=Edns(flags=DO)), "A", (1, 0)),

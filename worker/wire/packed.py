@@ -8,13 +8,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from random import SystemRandom
 from typing import Any, Final, NamedTuple, SupportsIndex, overload
 
 from .codes import OPT
-from .names import ROOT
 from .records import EMPTY, RRset, Section
 
 _TYPE_CLASS = struct.Struct("!HH")
@@ -143,28 +142,33 @@ _MARK: Final = next(_random_marks())  # nobody outside can know it, so nobody ca
 
 
 def template(
-    answer: Iterable[RRset],
-    authority: Iterable[RRset],
-    additional: Iterable[RRset],
+    answer: Sequence[RRset],
+    authority: Sequence[RRset],
+    additional: Sequence[RRset],
     marks: Iterable[bytes] | None = None,
 ) -> Template:
     """Make a template of three sections, leaving out OPT records. `marks` are tried in turn."""
-    kept = [[rrset for rrset in part if rrset.rtype != OPT] for part in (answer, authority, additional)]
-    counts = [sum(len(rrset.rdatas) for rrset in part) for part in kept]
+    # Hot: once a miss.
     for mark in marks or chain((_MARK,), _random_marks()):
-        wires = [_marked(part, mark) for part in kept]
+        answer_wire, answers = _marked(answer, mark)
+        authority_wire, authorities = _marked(authority, mark)
+        additional_wire, additionals = _marked(additional, mark)
         # Occurrences of a mark of four different octets cannot overlap, so the right number is the right places.
-        if [wire.count(mark) for wire in wires] == counts:
-            break
-    else:
-        raise ValueError("a reply that holds all marks")
-    return Template(mark, (wires[0], wires[1], wires[2]), (counts[0], counts[1], counts[2]))
+        found = answer_wire.count(mark) + authority_wire.count(mark) + additional_wire.count(mark)
+        if found == answers + authorities + additionals:
+            return Template(mark, (answer_wire, authority_wire, additional_wire), (answers, authorities, additionals))
+    raise ValueError("a reply that holds all marks")
 
 
-def _marked(rrsets: list[RRset], mark: bytes) -> bytes:
+def _marked(rrsets: Sequence[RRset], mark: bytes) -> tuple[bytes, int]:
+    if not rrsets:
+        return b"", 0
     parts: list[bytes] = []
     for rrset in rrsets:
-        head = (rrset.owner or ROOT) + _TYPE_CLASS.pack(rrset.rtype, rrset.rclass) + mark
+        rtype = rrset.rtype
+        if rtype == OPT:
+            continue
+        head = rrset.owner + _TYPE_CLASS.pack(rtype, rrset.rclass) + mark
         for rdata in rrset.rdatas:
-            parts += (head, len(rdata).to_bytes(2, "big"), rdata)
-    return b"".join(parts)
+            parts.append(head + len(rdata).to_bytes(2, "big") + rdata)
+    return b"".join(parts), len(parts)
