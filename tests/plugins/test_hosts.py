@@ -235,7 +235,8 @@ def test_answers_depend_on_the_published_file(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     query = bench.query("example.org.")
     bench.outcome(query)
-    (zone,) = query.request.zones or ()
+    assert query.request.zones is not None
+    (zone,) = query.request.zones
     assert not zone.stale
     bench.change("10.0.0.9 example.org")
     bench.ask("example.org.")
