@@ -76,7 +76,7 @@ def one(wire: bytes) -> Section:
 class Node:
     """The records at one name, by type. `answers` keeps what the look-up made of it, by type and DO."""
 
-    __slots__ = ("answers", "name", "sets", "value")
+    __slots__ = ("answers", "name", "sets")
 
     def __init__(self, name: bytes, value: bytes) -> None:
         self.name = name

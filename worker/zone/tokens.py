@@ -47,6 +47,7 @@ class _Entry:
         self.at = at
         self.line = line
         self.line_start = at
+        self.line_end = (line, 0)
         self.depth = 0
         self.found: list[Token] = []
         self.typed = False
@@ -88,6 +89,7 @@ class _Entry:
         else:
             self._flush(column)
             self._blank(start)
+        self.line_end = (self.line, column)
         self.line += 1
         self.line_start = self.at
         return not self.depth
@@ -157,7 +159,8 @@ class _Entry:
         column = self._column(min(self.at, len(self.data)))
         if self.depth:
             text = "unbalanced brace"
-            raise Bad(text, Token(WORD, text.encode(), self.line, column))
+            line, column = (self.line, column) if column else self.line_end
+            raise Bad(text, Token(WORD, text.encode(), line, column))
         self.at = len(self.data)
         self._flush(column, last=True)
         self.found.append(Token(NEWLINE, b"\n", self.line, column))

@@ -12,6 +12,7 @@ from shardns.config.model import Model, ServerBlock
 from shardns.config.source import Source
 from shardns.plugins import order, schema
 from shardns.plugins.file.file import File
+from shardns.worker.address import to_sockaddr
 from shardns.worker.query import Query, Request
 from shardns.worker.reply import DROP, Drop, Failure, Reply
 from shardns.worker.site import fitted
@@ -65,16 +66,18 @@ class Server:
 
     def _file(self, block: ServerBlock) -> File:
         options = next(d.options for d in block.directives if d.name == "file")
+        chain: list[File] = []
         site = FakeSite(
             block=block,
+            zones=tuple(key.zone for key in block.keys),
             find=lambda directive: None,
             logger=lambda directive: self.log,
             generation=SimpleNamespace(store=self.stores.store),
             lookup=self.lookup,
-            plugins=[],
+            plugins=chain,
         )
         plugin = File(options, cast(Any, site))
-        site.plugins.append(plugin)
+        chain.append(plugin)
         for key in block.keys:
             self.by_zone[key.zone] = plugin
         return plugin
@@ -109,7 +112,7 @@ class Server:
 
     def exchange(self, wire: bytes, via: str = "udp") -> bytes | None:
         """Return the answer to a message."""
-        query = read(wire, Request(listener(), ("127.0.0.1", 40000), 1, via, 0.0, len(wire)))
+        query = read(wire, Request(listener(), to_sockaddr("127.0.0.1", 40000), 1, via, 0.0, len(wire)))
         assert isinstance(query, Query)
         self.stores.store.begin()
         try:

@@ -11,6 +11,7 @@ from typing import Any
 import dns.rdata
 import dns.rdataclass
 import pytest
+from dns.rdatatype import RdataType
 
 from shardns.worker.reply import Reply
 from shardns.worker.store.alias import resolve
@@ -60,7 +61,7 @@ def rows(section: Section) -> list[str]:
     found = []
     for rrset in section:
         for rdata in rrset.rdatas:
-            text = dns.rdata.from_wire(dns.rdataclass.IN, rrset.rtype, rdata, 0, len(rdata)).to_text()
+            text = dns.rdata.from_wire(dns.rdataclass.IN, RdataType.make(rrset.rtype), rdata, 0, len(rdata)).to_text()
             found.append(f"{to_text(rrset.owner)} {rrset.ttl} IN {type_text(rrset.rtype)} {text}".lower())
     return sorted(found)
 
