@@ -10,6 +10,7 @@ from .sockets import Group
 from .where import Where
 
 _FIRST_FD = 3
+PATIENCE_S = 0.2  # for systemd to take a message from its full queue
 
 
 class Notifier:
@@ -27,7 +28,7 @@ class Notifier:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-                sock.setblocking(False)
+                sock.settimeout(PATIENCE_S)
                 sock.sendto("\n".join(lines).encode(), self._address)
         except OSError:
             return

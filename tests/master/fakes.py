@@ -1,8 +1,8 @@
 """A server with real processes and sockets, and children that only do what the channel asks.
 
-`python -m tests.master.fakes PORT FILE [flags]` is such a server. FILE is the configuration: its words are `slots`,
-`listen=HOST:PORT`, `bad`, `keeper-fails`, `worker-dies`, `hang`, `endpoint=ADDRESS`. A worker answers every datagram with
-`GENERATION SLOT`, and a TCP connection likewise.
+`python -m tests.master.fakes FILE PIDFILE` is such a server. FILE is the configuration, in words: `slots=N`,
+`listen=HOST:PORT`, `endpoint=ADDRESS`, `bad`, `keeper-fails`, `worker-dies`, `hang`. A worker answers every datagram
+and every connection with `GENERATION SLOT`.
 """
 
 from __future__ import annotations
@@ -46,9 +46,8 @@ def fake_check(job: checker.Job, pipe: int) -> None:
     """Read the words of the file into a model."""
     words = Path(job.conf).read_text().split()
     if "bad" in words:
-        report = checker.Report(
-            text="Corefile:1 - Error during parsing: bad", detail="Corefile:1 - Error: bad\n  --> x"
-        )
+        text = "Corefile:1 - Error during parsing: bad"
+        report = checker.Report(text=text, detail=f"{text}\n  --> Corefile:1:1")
     else:
         hosts = tuple(word.removeprefix("listen=") for word in words if word.startswith("listen="))
         blocks = tuple(
