@@ -20,15 +20,17 @@ from .query import Request
 MAX_KEY_BYTES = 512  # a longer query goes around the memo
 OVERHEAD_BYTES = 400  # of one entry: two dict slots, two bytes objects, the entry
 MAX_SEEN = 1 << 16
+_OPT = b"\0\x29"
 
 
 class Entry:
     """An answer (or several variants) without the message ID, and what each use of it has to do.
 
     `series` are metric cells to bump by one a use, `repeats` callables for each use; `hits` are uses not yet counted.
+    `quick` is the answer where a use is nothing but a hit. From `until` to `end` the TTLs count down each second.
     """
 
-    __slots__ = ("hits", "index", "repeats", "series", "until", "variants", "wires")
+    __slots__ = ("_ttls", "end", "hits", "index", "quick", "repeats", "series", "until", "variants", "wires")
 
     def __init__(self, request: Request, wire: bytes) -> None:
         self.wires = [wire]
@@ -37,7 +39,53 @@ class Entry:
         self.series = tuple(request.series)
         self.repeats: tuple[Callable[[Address, int], None], ...] = tuple(request.repeats or ())
         self.until = inf if request.until is None else request.until
+        self.end = self.until if request.end is None else request.end
         self.hits = 0
+        self.quick = wire if not self.repeats and self.variants == 1 else None
+        self._ttls: list[list[int]] = []
+
+    def advance(self, now: float) -> bool:
+        """Bring the TTLs up to date; False where the answer is over."""
+        if self.end <= now:
+            return False
+        ticks = int(now - self.until) + 1
+        if not self._ttls:
+            self._ttls = [ttl_offsets(wire) for wire in self.wires]
+        for i, (wire, offsets) in enumerate(zip(self.wires, self._ttls, strict=False)):
+            aged = bytearray(wire)
+            for at in offsets:
+                ttl = int.from_bytes(aged[at : at + 4], "big") - ticks
+                if ttl < 0:
+                    return False
+                aged[at : at + 4] = ttl.to_bytes(4, "big")
+            self.wires[i] = bytes(aged)
+        self.until += ticks
+        if self.quick is not None:
+            self.quick = self.wires[0]
+        return len(self._ttls) == len(self.wires)
+
+
+def ttl_offsets(wire: bytes) -> list[int]:
+    """Return where the TTLs stand in an answer (without ID) that this server wrote; an OPT record has none."""
+    found = []
+    questions, *counts = (int.from_bytes(wire[at : at + 2], "big") for at in range(2, 10, 2))
+    at = 10
+    for _ in range(questions):
+        at = _behind_name(wire, at) + 4
+    for _ in range(sum(counts)):
+        at = _behind_name(wire, at)
+        if wire[at : at + 2] != _OPT:
+            found.append(at + 4)
+        at += 10 + int.from_bytes(wire[at + 8 : at + 10], "big")
+    return found
+
+
+def _behind_name(wire: bytes, at: int) -> int:
+    while size := wire[at]:
+        if size >= 0xC0:
+            return at + 2
+        at += size + 1
+    return at + 1
 
 
 class Budget:
@@ -97,7 +145,7 @@ class Memo:
 
     def use(self, key: bytes, entry: Entry, now: float, sender: bytes, ident: int) -> bytes | None:
         """Return an entry's answer and do what each use has to do; None (and the entry gone) where it has died."""
-        if entry.until <= now:
+        if entry.until <= now and not entry.advance(now):
             self.young.pop(key, None)
             return None
         wires = entry.wires

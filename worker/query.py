@@ -29,7 +29,8 @@ class Request:
 
     `peer` and `local` are the two ends (`local` on a wildcard UDP socket: the wildcard). `series` are metric cells that
     a repeated answer bumps again; `repeats` are called for each repetition; `zones` were read; `once` forbids the
-    memo; `variants` is how many different answers may be kept; `until` (monotonic s) is when the answer changes.
+    memo; `variants` is how many different answers may be kept; `until` (monotonic s) is when the answer changes, and
+    `end` when it is over: in between nothing changes but all its TTLs, by one a second (see `hold`).
     `started` is monotonic s; `tsig` the TSIG record as it came; `rewritten` the query as `rewrite` left it, which is
     what log, errors and metrics show.
     """
@@ -41,6 +42,7 @@ class Request:
     once: bool = False
     variants: int = 1
     until: float | None = None
+    end: float | None = None
     deadline: float | None = None
     depth: int = 0
     rewritten: Query | None = None
@@ -59,6 +61,16 @@ class Request:
         self.started = started
         self.size_bytes = size_bytes
         self.series: list[int] = []
+
+    def hold(self, until: float, end: float) -> None:
+        """Let the memo keep this answer until `until`, and, with all its TTLs counting down each second, until `end`.
+
+        Where several plugins say so, the earliest time counts, and nothing counts down.
+        """
+        if self.until is None:
+            self.until, self.end = until, end
+        else:
+            self.until = self.end = min(self.until, until)
 
     @property
     def peer(self) -> Address:

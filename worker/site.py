@@ -139,7 +139,7 @@ def _merge(outer: Request, inner: Request) -> None:
     outer.once = outer.once or inner.once
     outer.variants = max(outer.variants, inner.variants)
     if inner.until is not None:
-        outer.until = inner.until if outer.until is None else min(outer.until, inner.until)
+        outer.hold(inner.until, inner.until)
     if inner.zones:
         outer.zones = (outer.zones or []) + inner.zones
     if inner.repeats:

@@ -71,6 +71,7 @@ class UdpSocket:
         young4 = memos[0].young if memos else {}
         young6 = memos[1].young if memos and self.dual else young4
         dual = self.dual
+        dirty = self.worker.budget.dirty if self.worker.budget is not None else []
         for row, start, base, size_at, at, length_at, family_at, family_end in self._slices[:count]:
             key = bytes(data[start : base + sizes[size_at]])
             if dual and names[family_at:family_end] != _MAPPED:
@@ -79,13 +80,18 @@ class UdpSocket:
             else:
                 found = young4.get(key)
                 family = 1
-            if found.__class__ is not bytes:
+            if found.__class__ is bytes:
+                answer = found
+            elif found is not None and found.quick is not None and found.until > now:
+                answer = found.quick
+                if not found.hits:
+                    dirty.append(found)
+                found.hits += 1
+            else:
                 answer = self._slow(row, key, found, family, now)
                 if answer is None:
                     missing.append(row)
                     continue
-            else:
-                answer = found
             held.append(answer)
             words[at] = id(answer) + PAYLOAD
             words[length_at] = len(answer)

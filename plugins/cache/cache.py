@@ -73,9 +73,12 @@ class Cache(Layer[Options], Service[Options]):
             request.once = True
             yield from self.renewal.expired(query, key, item)
             return
-        until = item.stored + item.duration - remaining + 1
-        if request.until is None or request.until > until:
-            request.until = until
+        # The memo may keep the answer until the entry ends or may be prefetched; its TTLs count down on the way.
+        end = item.stored + item.duration - self.renewal.window_s(item)
+        if self.keepttl:
+            request.hold(end, end)
+        else:
+            request.hold(item.stored + item.duration - remaining + 1, end)
         denied = key.startswith(self.shelf.denial.prefix)
         request.series += (cells.requests, cells.denial if denied else cells.success)
         if self.renewal.amount:

@@ -44,12 +44,16 @@ class Renewal:
         self.amount, self.gap_s, self.percent = options.popular
         self.keepttl = options.keepttl
 
+    def window_s(self, item: Item) -> int:
+        """Return how long before its end (s) an entry may be renewed by a hit; 0 without `prefetch`."""
+        return math.ceil(self.percent / 100 * item.duration) if self.amount else 0
+
     def note_hit(self, query: Query, key: bytes, item: Item, remaining: int, now: float) -> None:
         """Count a hit, and renew the entry if it is popular and close to its end."""
         hits, gap_s = self.store.hits, self.gap_s
         count = hits.add(key, now, gap_s)
         request = query.request
-        if remaining > math.ceil(self.percent / 100 * item.duration):
+        if remaining > self.window_s(item):
             clock = self.now
 
             def again(peer: Address, ident: int) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dns.message
+
 from shardns.worker import metrics
 from shardns.worker.memo import Budget, Entry, Memo
 from shardns.worker.query import Request
+from shardns.worker.wire.codes import TXT, A
+from shardns.worker.wire.edns import Edns
+from shardns.worker.wire.records import RRset, section
+from shardns.worker.wire.write import write
 
-from .fakes import request
+from .fakes import query, request
 
 NOBODY = b"\x02\0\0\x35\x7f\0\0\1" + bytes(8)
 
@@ -105,3 +111,37 @@ def test_turning_over_forgets_the_zones_of_what_went() -> None:
         _admit(memo, b"key %d" % i, asked)
     assert len(memo.by_zone) <= len(memo.young) + len(memo.old)
     assert isinstance(Entry(request(), b"x").until, float)
+
+
+def test_an_answer_from_the_cache_counts_down_until_it_is_over() -> None:
+    memo = _memo()
+    asked = query("a.test.", opt=Edns(1232))
+    asked.request.hold(11.0, 13.0)
+    records = section([RRset(asked.name, A, 3, (b"\1\2\3\4", b"\1\2\3\5")), RRset(asked.name, TXT, 3, (b"\1x",))])
+    _admit(memo, b"key", asked.request, write(asked, asked.reply(answer=records)))
+    for now, wanted in ((10.5, 3), (11.0, 2), (11.9, 2), (12.5, 1)):
+        wire = memo.get(b"key", now, NOBODY, 1)
+        assert wire is not None
+        seen = dns.message.from_wire(b"\0\0" + wire)
+        assert [rrset.ttl for rrset in seen.answer] == [wanted, wanted]
+        assert seen.payload == 1232
+    assert memo.get(b"key", 13.0, NOBODY, 1) is None
+
+
+def test_several_seconds_may_pass_between_two_uses() -> None:
+    memo = _memo()
+    asked = query("a.test.")
+    asked.request.hold(11.0, 60.0)
+    records = section([RRset(asked.name, A, 50, (b"\1\2\3\4",))])
+    _admit(memo, b"key", asked.request, write(asked, asked.reply(answer=records)))
+    wire = memo.get(b"key", 30.2, NOBODY, 1)
+    assert wire is not None
+    assert dns.message.from_wire(b"\0\0" + wire).answer[0].ttl == 30
+    assert memo.get(b"key", 30.9, NOBODY, 1) == wire
+
+
+def test_two_plugins_that_hold_an_answer_let_nothing_count_down() -> None:
+    asked = request()
+    asked.hold(11.0, 60.0)
+    asked.hold(12.0, 40.0)
+    assert (asked.until, asked.end) == (11.0, 11.0)
