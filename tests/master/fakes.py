@@ -1,7 +1,7 @@
 """A server with real processes and sockets, and children that only do what the channel asks.
 
 `python -m tests.master.fakes FILE PIDFILE` is such a server. FILE is the configuration, in words: `slots=N`,
-`listen=HOST:PORT`, `endpoint=ADDRESS`, `bad`, `keeper-fails`, `worker-dies`, `hang`. A worker answers every datagram
+`listen=HOST:PORT`, `endpoint=ADDRESS`, `bad`, `keeper-fails`, `worker-dies`. A worker answers every datagram
 and every connection with `GENERATION SLOT`.
 """
 
@@ -76,8 +76,7 @@ def fake_child(spawn: Spawn) -> NoReturn:
     greeting = f"{spawn.generation} {spawn.slot}".encode()
     while True:
         ready = poll.poll(500)
-        if "hang" not in words:
-            send(spawn.channel, Heartbeat())
+        send(spawn.channel, Heartbeat())
         for fd, _ in ready:
             if fd in reading:
                 _answer(reading[fd], greeting)
