@@ -2,11 +2,13 @@
 
 `server` in `$RUNTIME_DIRECTORY` (systemd) where that is set, else a private folder under `$XDG_RUNTIME_DIR` or the
 temporary folder, named `shardns-<uid>-<digest of the configuration's absolute path>-<pid>`, so that `shardns reload
--conf FILE` finds the server by the file it was started with. It is removed at exit.
+-conf FILE` finds the server by the file it was started with. A private folder is removed at exit; of systemd's the
+stored zones stay, so that a restart need not read unchanged ones again.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -16,6 +18,8 @@ from pathlib import Path
 
 SYSTEM = Path("/run/shardns/server")
 CONTROL = "control"
+LOCK = "lock"
+KEPT = frozenset(("zones.mdb", LOCK))  # what outlives the server in a folder that systemd keeps
 
 
 def given(environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -37,21 +41,49 @@ def base(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def make(conf: str, owner: tuple[int, int] | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Make the folder, empty, and sweep away what servers that were killed left behind. Raises OSError."""
+    """Make the folder and sweep away what servers that were killed left behind.
+
+    Raises OSError, also where another server that lives uses the folder.
+    """
     folder = given(environ)
     if folder is None:
         _sweep(base(environ), stem(conf))
         folder = base(environ) / f"{stem(conf)}{os.getpid()}"
-    clear(folder)
-    folder.mkdir(mode=0o700)  # fails where somebody else was quicker
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _claim(folder)
+    _empty(folder)
     if owner is not None:
         os.chown(folder, *owner)
     return folder
 
 
-def clear(folder: Path) -> None:
-    """Remove the folder and everything in it."""
-    shutil.rmtree(folder, ignore_errors=True)
+def clear(folder: Path, environ: Mapping[str, str] = os.environ) -> None:
+    """Remove the folder, or of systemd's all that need not outlive the server."""
+    if folder == given(environ):
+        _empty(folder)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.name in KEPT:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def _claim(folder: Path) -> None:
+    """Hold the folder's lock for as long as this process lives."""
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise OSError(f"another server is using {folder}") from None
 
 
 def _sweep(where: Path, start: str) -> None:
