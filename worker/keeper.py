@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from typing import Any, NoReturn
 
 from .channel import Any as AnyMessage
@@ -10,8 +12,13 @@ from .channel import Drain, Flushed, Quiesce, Quiesced, Relay, Reloaded, Spawn, 
 from .plugin import Plugin, Service
 from .process import Child, run
 from .scope import Scope
-from .store.environment import Sequence, open_zones
+from .store.environment import Sequence, open_zones, reader_check
 from .store.publish import Staging
+from .store.purge import adopt, purge
+
+HOUSE_S = 1.0
+PURGE_AFTER_S = 10.0  # longer than a drain: until then workers of the former generation may read
+PURGE_PAUSE_S = 0.002  # between two slices, so that publishers get the writer lock
 
 
 class Keeper(Child):
@@ -22,7 +29,9 @@ class Keeper(Child):
         self.scopes: list[Scope] = []
         self.services: list[Service[Any]] = []
         self.environment: Any = None
+        self.sequence: Sequence
         self._work: asyncio.Task[None] | None = None
+        self._housekeeping: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
         """Load everything into the generation's staging."""
@@ -32,7 +41,9 @@ class Keeper(Child):
             if lent.tcp:
                 generation.endpoints[endpoint.address] = lent.tcp[0]
         self.environment = open_zones(generation.folder)
-        staging = generation.store = Staging(self.environment, Sequence(generation.folder), generation.number)
+        adopt(self.environment, server())
+        self.sequence = Sequence(generation.folder)
+        staging = generation.store = Staging(self.environment, self.sequence, generation.number)
         self.services = in_setup_order(generation.sites, tuple(generation.classes))
         for service in self.services:
             await service.load(staging)
@@ -72,9 +83,31 @@ class Keeper(Child):
             scope = Scope(self.generation, first)
             self.scopes.append(scope)
             await service.start(scope)
+        self._housekeeping = asyncio.get_running_loop().create_task(self._keep_house())
         send(self.channel, Started())
 
+    async def _keep_house(self) -> None:
+        """Free what dead readers pin, and delete what nobody serves any more, some time after each publication."""
+        published, due = -1, 0.0
+        live = range(self.generation.number, 1 << 62)  # a younger generation may be in preparation
+        while True:
+            reader_check(self.environment)
+            now = time.monotonic()
+            if self.sequence.value != published:
+                published, due = self.sequence.value, now + PURGE_AFTER_S
+            elif due and now >= due:
+                due = 0.0
+                for _ in purge(self.environment, live):
+                    await asyncio.sleep(PURGE_PAUSE_S)
+            await asyncio.sleep(HOUSE_S)
+
+    def _stop_house(self) -> None:
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+            self._housekeeping = None
+
     async def _quiesce(self) -> None:
+        self._stop_house()
         while self.scopes:
             await self.scopes.pop().close()
         send(self.channel, Quiesced())
@@ -85,9 +118,17 @@ class Keeper(Child):
         send(self.channel, Stopped())
 
     async def _drain(self) -> None:
+        self._stop_house()
         while self.scopes:
             await self.scopes.pop().close()
         self.ended.set()
+
+
+def server() -> bytes:
+    """Name the running server: its master's process, and when that began."""
+    master = os.getppid()
+    with open(f"/proc/{master}/stat", "rb") as stat:
+        return b"%d %s" % (master, stat.read().rpartition(b")")[2].split()[19])
 
 
 def in_setup_order(sites: list[Any], order: tuple[str, ...]) -> list[Service[Any]]:

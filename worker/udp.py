@@ -80,7 +80,8 @@ class UdpSocket:
             else:
                 found = young4.get(key)
                 family = 1
-            if found.__class__ is bytes:
+            answer: bytes | None
+            if isinstance(found, bytes):
                 answer = found
             elif found is not None and found.quick is not None and found.until > now:
                 answer = found.quick

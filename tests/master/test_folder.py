@@ -30,8 +30,24 @@ def test_systemds_folder_holds_a_fresh_one(tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     (tmp_path / "server" / "left").touch()
     made = folder.make("x", environ={"RUNTIME_DIRECTORY": f"{tmp_path}:/other"})
-    assert made == tmp_path / "server" and list(made.iterdir()) == []
+    assert made == tmp_path / "server" and [entry.name for entry in made.iterdir()] == [folder.LOCK]
     assert (tmp_path / "mine").exists()
+
+
+def test_in_systemds_folder_the_zones_outlive_the_server(tmp_path: Path) -> None:
+    environ = {"RUNTIME_DIRECTORY": str(tmp_path)}
+    made = folder.make("x", environ=environ)
+    for name in ("zones.mdb", "zones.mdb-lock", "control"):
+        (made / name).touch()
+    folder.clear(made, environ)
+    assert {entry.name for entry in made.iterdir()} == {"zones.mdb", folder.LOCK}
+
+
+def test_two_servers_cannot_share_a_folder(tmp_path: Path) -> None:
+    environ = {"RUNTIME_DIRECTORY": str(tmp_path)}
+    folder.make("x", environ=environ)
+    with pytest.raises(OSError, match="another server is using"):
+        folder.make("x", environ=environ)
 
 
 def test_what_a_killed_server_left_is_swept_away(tmp_path: Path, environ: dict[str, str]) -> None:

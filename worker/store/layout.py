@@ -4,6 +4,7 @@
 |---|---|
 | `C` | the last zone id given |
 | `D` digest | zone id whose content has that digest |
+| `O` | the server whose tables these are |
 | `M` id | flags, digest, records at the apex: the zone is complete |
 | `S` id | generation that is writing it |
 | `T` generation owner `\0` origin | zone id, state |
@@ -21,6 +22,7 @@ from typing import Final
 COUNTER: Final = b"C"
 DIGEST: Final = b"D"
 META: Final = b"M"
+SERVER: Final = b"O"
 STAGED: Final = b"S"
 TABLE: Final = b"T"
 NODE: Final = b"n"

@@ -11,6 +11,20 @@ SLICE: Final = 5_000  # keys deleted in one transaction
 _WORD: Final = 4
 
 
+def adopt(environment: Any, server: bytes) -> None:
+    """Make the environment this server's: the tables of an earlier one go, its zones stay to be found by digest.
+
+    `server` names the running server; a keeper that replaces a dead one of the same server changes nothing.
+    """
+    with environment.begin(write=True) as txn:
+        if txn.get(layout.SERVER) == server:
+            return
+        for prefix in (layout.TABLE, layout.STAGED):
+            for key in _keys(txn, prefix):
+                txn.delete(key)
+        txn.put(layout.SERVER, server)
+
+
 def purge(environment: Any, live: Collection[int]) -> Iterator[None]:
     """Drop the tables of generations that are not `live`, then every zone that no table mentions; pauses in between.
 
