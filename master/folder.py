@@ -46,11 +46,13 @@ def make(conf: str, owner: tuple[int, int] | None = None, environ: Mapping[str, 
     Raises OSError, also where another server that lives uses the folder.
     """
     folder = given(environ)
-    if folder is None:
+    if folder is not None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    else:
         _sweep(base(environ), stem(conf))
         folder = base(environ) / f"{stem(conf)}{os.getpid()}"
         shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)  # fails where somebody else was quicker in a folder that all may write to
     _claim(folder)
     _empty(folder)
     if owner is not None:
