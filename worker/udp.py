@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from .run import Worker
 
 _MAPPED = bytes(10) + b"\xff\xff"
+_IP_PKTINFO = 8  # linux/in.h; the socket module has no name for it before 3.14
 BURSTS = 4  # bursts read in one turn of the event loop before others get theirs
+
+
+def has_packet_info(sock: socket.socket) -> bool:
+    """Tell whether the socket says at which address a datagram came in: wildcard sockets do."""
+    if sock.family == socket.AF_INET6:
+        return bool(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO))
+    return bool(sock.getsockopt(socket.IPPROTO_IP, _IP_PKTINFO))
 
 
 class UdpSocket:
@@ -32,7 +40,7 @@ class UdpSocket:
         self.sock = sock
         self.dispatch = dispatch
         self.listener = dispatch.listener
-        self.burst = Burst(sock, packet_info=not self.listener.host)
+        self.burst = Burst(sock, packet_info=has_packet_info(sock))
         self.outbox = Outbox(self.burst)
         self.dual = sock.family == socket.AF_INET6
         self.memos = (Memo(budget), Memo(budget)) if budget is not None else None  # IPv4, IPv6

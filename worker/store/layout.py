@@ -32,6 +32,7 @@ WILDCARDS: Final = 1
 CUTS: Final = 2
 DNAMES: Final = 4
 DENIALS: Final = 8  # NSEC records
+DEEP: Final = 0x80  # names more than one label below the apex: only then can there be empty non-terminals
 
 EXPIRED: Final = 1  # state of a table entry: the zone is known, its data may no longer be used (RFC 1035 §3.3.13)
 

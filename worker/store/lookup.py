@@ -18,7 +18,7 @@ from ..wire.records import EMPTY, RRset, Section
 from .additional import TARGETS, additional, glue
 from .alias import follow, lineage, referral
 from .found import EMPTY_NAME, NODATA, NXDOMAIN, POSITIVE, REFERRAL, SERVFAIL, Found
-from .layout import CUTS, DENIALS, DNAMES, WILDCARDS
+from .layout import CUTS, DEEP, DENIALS, DNAMES, WILDCARDS
 from .nodes import Node, one
 from .reader import Zone
 
@@ -100,12 +100,13 @@ def _shared(zone: Zone, kind: int, signed: bool) -> Found:
 
 def _missing(zone: Zone, name: bytes, key: bytes, signed: bool) -> Found:
     """Deny a name that has no records: NXDOMAIN, or NOERROR where names exist below it."""
-    cursor = zone.store.cursor
-    below = key + b"\0"
-    kind = NXDOMAIN
     # An apex exists, though its SOA and NS records are kept apart (RFC 2308 §2.2).
-    if (cursor.set_range(below) and cursor.key().startswith(below)) or name == zone.origin:
-        kind = EMPTY_NAME
+    kind = EMPTY_NAME if name == zone.origin else NXDOMAIN
+    if zone.flags & DEEP:
+        cursor = zone.store.cursor
+        below = key + b"\0"
+        if cursor.set_range(below) and cursor.key().startswith(below):
+            kind = EMPTY_NAME
     if not (signed and zone.flags & DENIALS):
         return _shared(zone, kind, signed)
     denial = zone.before(name)

@@ -128,7 +128,7 @@ class ZoneWriter:
         """Write what was added and publish it, yielding between slices so that a caller may do other things."""
         environment = self.staging.environment
         prefix = layout.node_prefix(self.number)
-        pending = nodes_of(self.entries, prefix, self._owners)
+        pending = nodes_of(self.entries, prefix, self._owners, key(self.origin).count(b"\0"))
         self.entries = []
         flags = nodes = 0
         for slice_flags, pairs in pending:
