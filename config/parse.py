@@ -108,7 +108,7 @@ class Reader:
         return surplus
 
     def _block(self, state: dict[str, Any]) -> None:
-        if not self.cursor.opens():
+        if self.rules.block == "again" or not self.cursor.opens():
             return
         if not has_block(self.schema):
             raise WrongCount(at=self.cursor.value)

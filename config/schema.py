@@ -41,7 +41,8 @@ class Rules:
     `unknown`: the text for an unknown property (`{}` is the word), None for a wrong argument count.
     `surplus`: words beyond the arguments are an error, the start of the directive's next line (`again`), or ignored.
     `prefix` replaces `plugin/DIRECTIVE: `; `inner` stands between it and complaints about the directive's own line.
-    `block`: False refuses `{` even where the class has properties, True allows an empty block where it has none.
+    `block`: False refuses `{` even where the class has properties, True allows an empty block where it has none,
+    `again` takes `{` for the start of the directive's next line.
     """
 
     repeat: Lines = "once"
@@ -50,7 +51,7 @@ class Rules:
     surplus: Literal["error", "again", "ignore"] = "error"
     prefix: str | None = None
     inner: str = ""
-    block: bool | None = None
+    block: bool | Literal["again"] | None = None
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -169,5 +170,5 @@ def other_lines(cls: type[Schema]) -> Option | None:
 def has_block(cls: type[Schema]) -> bool:
     """Tell whether the directive may have a block."""
     if cls.rules.block is not None:
-        return cls.rules.block
+        return cls.rules.block is True
     return bool(properties(cls)) or other_lines(cls) is not None

@@ -76,7 +76,7 @@ def _layer(plugin: Layer[Any], below: Step) -> Step:
         steps = around(query)
         item = next(steps)
         while not isinstance(item, (Reply, Drop)):
-            if isinstance(item, Timed):
+            if not isinstance(item, Query):
                 return _await_layer(steps, item, None, below)
             try:
                 result = below(item)
@@ -92,7 +92,7 @@ def _layer(plugin: Layer[Any], below: Step) -> Step:
 
 
 async def _await_layer(
-    steps: Steps, item: Query | Timed | Settled, waiting: Awaitable[Settled] | None, below: Step
+    steps: Steps, item: Query | Timed | Result, waiting: Awaitable[Settled] | None, below: Step
 ) -> Settled:
     """Carry a layer on whose answer from below has to be waited for."""
     while not isinstance(item, (Reply, Drop)):
@@ -101,9 +101,11 @@ async def _await_layer(
                 result = await waiting
             elif isinstance(item, Timed):
                 result = await _timed(item, below)
-            else:
+            elif isinstance(item, Query):
                 below_result = below(item)
                 result = below_result if isinstance(below_result, (Reply, Drop)) else await below_result
+            else:
+                result = await item
         except Exception as failure:  # noqa: BLE001  the chain's hand-over, as above
             waiting = None
             item = steps.throw(failure)

@@ -17,13 +17,14 @@ from .memo import Memo
 from .mux import route
 from .query import Query, Request
 from .reply import Drop, Failure, Reply
+from .stream import Flow, Stream, sealed
 from .wire.codes import IN, Rcode
 from .wire.edns import Edns
 from .wire.names import labels
 from .wire.read import read
 from .wire.write import write
 
-Answer = bytes | None
+Answer = bytes | Flow | None
 _BADVERS = Edns(size=0)
 _NOT_MULTIPLE = 2
 
@@ -47,7 +48,9 @@ class Dispatch:
         try:
             result = self.resolve(query)
             if isinstance(result, Reply):
-                out = write(query, result)
+                if request.once and (request.signer is not None or isinstance(result, Stream)):
+                    return sealed(request.shown or query, result)
+                out = write(request.shown or query, result)
                 if memo is not None and not request.once and (query.end == len(wire) or _plain(query, wire)):
                     remember(memo, query, wire, out)
                 return out
@@ -55,7 +58,7 @@ class Dispatch:
                 return None
             return self._await(query, result, wire, memo)
         except Failure as failure:
-            return write(query, failed(query, failure))
+            return _write_failure(query, failure)
         except Exception as error:  # noqa: BLE001  panic containment, once for every query
             return self._panic(query, error)
 
@@ -64,12 +67,14 @@ class Dispatch:
             settled = await result
             if isinstance(settled, Drop):
                 return None
-            out = write(query, settled)
+            if query.request.signer is not None or isinstance(settled, Stream):
+                return sealed(query.request.shown or query, settled)
+            out = write(query.request.shown or query, settled)
             if memo is not None and not query.request.once and _plain(query, wire):
                 remember(memo, query, wire, out)
             return out
         except Failure as failure:
-            return write(query, failed(query, failure))
+            return _write_failure(query, failure)
         except Exception as error:  # noqa: BLE001  panic containment, once for every query
             return self._panic(query, error)
 
@@ -108,6 +113,11 @@ class Dispatch:
         reply = query.reply(Rcode.SERVFAIL)
         core_metrics.count_dropped(query, reply)
         return write(query, reply)
+
+
+def _write_failure(query: Query, failure: Failure) -> bytes:
+    shown = query.request.shown or query
+    return write(shown, failed(shown, failure))
 
 
 def failed(query: Query, failure: Failure) -> Reply:

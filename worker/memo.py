@@ -27,10 +27,11 @@ class Entry:
     """An answer (or several variants) without the message ID, and what each use of it has to do.
 
     `series` are metric cells to bump by one a use, `repeats` callables for each use; `hits` are uses not yet counted.
+    `guards` tell the clients that may have it (DESIGN §4: the client's class).
     `quick` is the answer where a use is nothing but a hit. From `until` to `end` the TTLs count down each second.
     """
 
-    __slots__ = ("_ttls", "end", "hits", "index", "quick", "repeats", "series", "until", "variants", "wires")
+    __slots__ = ("_ttls", "end", "guards", "hits", "index", "quick", "repeats", "series", "until", "variants", "wires")
 
     def __init__(self, request: Request, wire: bytes) -> None:
         self.wires = [wire]
@@ -38,10 +39,11 @@ class Entry:
         self.index = 0
         self.series = tuple(request.series)
         self.repeats: tuple[Callable[[Address, int], None], ...] = tuple(request.repeats or ())
+        self.guards = tuple(request.guards or ())
         self.until = inf if request.until is None else request.until
         self.end = self.until if request.end is None else request.end
         self.hits = 0
-        self.quick = wire if not self.repeats and self.variants == 1 else None
+        self.quick = wire if not self.repeats and not self.guards and self.variants == 1 else None
         self._ttls: list[list[int]] = []
 
     def advance(self, now: float) -> bool:
@@ -63,6 +65,10 @@ class Entry:
         if self.quick is not None:
             self.quick = self.wires[0]
         return len(self._ttls) == len(self.wires)
+
+    def admits(self, peer: Address) -> bool:
+        """Tell whether a client is of the class that the answer is for."""
+        return all(guard(peer) == expected for guard, expected in self.guards)
 
 
 def ttl_offsets(wire: bytes) -> list[int]:
@@ -151,6 +157,8 @@ class Memo:
         wires = entry.wires
         if len(wires) < entry.variants:
             return None
+        if entry.guards and not entry.admits(from_sockaddr(sender)):
+            return None
         if not entry.hits:
             self.budget.dirty.append(entry)
         entry.hits += 1
@@ -179,7 +187,8 @@ class Memo:
             known.wires.append(wire)
             self.budget.spend(len(wire) + 40)
             return
-        plain = not request.series and not request.repeats and request.until is None and request.variants == 1
+        plain = not (request.series or request.repeats or request.guards) and request.until is None
+        plain = plain and request.variants == 1
         self.young[key] = wire if plain else Entry(request, wire)
         for zone in request.zones or ():
             self.by_zone.setdefault(zone, []).append(key)

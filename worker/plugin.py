@@ -37,7 +37,7 @@ class Timed:
         self.late = late
 
 
-Steps = Generator[Query | Timed | Reply | Drop, Reply | Drop, None]
+Steps = Generator[Query | Timed | Awaitable[Reply | Drop] | Reply | Drop, Reply | Drop, None]
 
 
 class Plugin(Generic[O]):
@@ -81,8 +81,9 @@ class Layer(Plugin[O]):
     def around(self, query: Query) -> Steps:
         """Yield a Query to ask below (the yield's value is what came back: a Reply or DROP); yield a Reply to answer.
 
-        The first Reply (or DROP) yielded is the outcome and ends the layer. A `Failure` raised below appears at the
-        yield, where it may be caught.
+        An awaitable (what `site.lookup` may return) can be yielded as well: its result comes back. The first Reply (or
+        DROP) yielded is the outcome and ends the layer. A `Failure` raised below appears at the yield, where it may be
+        caught.
         """
         raise NotImplementedError
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .address import Address, from_sockaddr
-from .reply import Reply
+from .reply import Failure, Reply
 from .wire.codes import AA, CD, QR, RA, RD, Rcode, type_text
 from .wire.edns import Edns
 from .wire.names import to_text
@@ -20,6 +20,7 @@ from .wire.records import EMPTY, Section
 if TYPE_CHECKING:
     from .listener import Listener
     from .site import Site
+    from .tsig import Signer
 
 _KEEP = RD | CD
 
@@ -31,8 +32,12 @@ class Request:
     a repeated answer bumps again; `repeats` are called for each repetition; `zones` were read; `once` forbids the
     memo; `variants` is how many different answers may be kept; `until` (monotonic s) is when the answer changes, and
     `end` when it is over: in between nothing changes but all its TTLs, by one a second (see `hold`).
-    `started` is monotonic s; `tsig` the TSIG record as it came; `rewritten` the query as `rewrite` left it, which is
-    what log, errors and metrics show.
+    `started` is monotonic s; `tsig` the TSIG record as it came, `tsig_at` its place in `wire` if it is the last record;
+    `wire` is the whole message where it holds a TSIG or SOA record; `signer` puts the answer's TSIG on; `flows` says
+    that the transport takes an answer of several messages; `rewritten` the query as `rewrite` left it, which is
+    what log, errors and metrics show; `shown` the query that the answer is written for, where a layer changed what the
+    client sees of it (see `show`); `fault` a failure whose answer a layer wrote itself. `guards` are functions of the
+    client's address and what they must return for the answer to be repeated.
     """
 
     # Defaults live on the class: a request that nobody notes anything about costs six stores.
@@ -46,7 +51,14 @@ class Request:
     deadline: float | None = None
     depth: int = 0
     rewritten: Query | None = None
+    shown: Query | None = None
+    fault: Failure | None = None
+    guards: list[tuple[Callable[[Address], object], object]] | None = None
     tsig: bytes | None = None
+    tsig_at: int = 0
+    wire: bytes = b""
+    signer: Signer | None = None
+    flows: bool = False
     view: str = ""
     _peer: Address | None = None
     _local: Address | None = None
@@ -200,6 +212,15 @@ class Query:
         query.site = self.site
         query.zone = self.zone if name == self.name else b""
         return query
+
+    def show(self, *, flags: int | None = None, edns: Edns | None = None) -> None:
+        """Have the answer written for a query with these flags or this OPT record instead of the client's own.
+
+        A layer that changes the question calls it before it asks below, so that the client's question is kept.
+        """
+        request = self.request
+        shown = request.shown or self
+        request.shown = shown if flags is None and edns is None else shown.ask(flags=flags, edns=edns)
 
     # What plugins note about the request ------------------------------------------------------------------------
 

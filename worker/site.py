@@ -107,7 +107,7 @@ class Site:
         try:
             result = dispatch.resolve(asked)
         except Failure as failure:
-            result = asked.reply(failure.rcode)
+            result = (inner.shown or asked).reply(failure.rcode)
         if isinstance(result, (Reply, Drop)):
             _merge(outer, inner)
             return fitted(asked, result)
@@ -144,17 +144,19 @@ def _merge(outer: Request, inner: Request) -> None:
         outer.zones = (outer.zones or []) + inner.zones
     if inner.repeats:
         outer.repeats = (outer.repeats or []) + inner.repeats
+    if inner.guards:
+        outer.guards = (outer.guards or []) + inner.guards
 
 
 async def _await_lookup(outer: Request, asked: Query, waiting: Awaitable[Settled]) -> Settled:
     try:
         result = await waiting
     except Failure as failure:
-        result = asked.reply(failure.rcode)
+        result = (asked.request.shown or asked).reply(failure.rcode)
     _merge(outer, asked.request)
     return fitted(asked, result)
 
 
 def fitted(query: Query, result: Settled) -> Settled:
     """Return the reply as the client of `query` would get it, cut where it is too long."""
-    return DROP if isinstance(result, Drop) else cut(query, result)
+    return DROP if isinstance(result, Drop) else cut(query.request.shown or query, result)

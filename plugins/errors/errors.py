@@ -57,17 +57,21 @@ class Errors(Layer[Options], Service[Options]):
     def around(self, query: Query) -> Steps:
         """Pass everything on; note failures that carry a text."""
         try:
-            yield (yield query)
+            outcome = yield query
         except Failure as failure:
             if failure.text:
-                self.note(query, failure)
+                self.note(query, failure, int(failure.rcode))
             raise
+        fault = query.request.fault
+        if fault is not None and fault.text:
+            self.note(query, fault, 0)  # whoever wrote the answer reports success, and the error beside it
+        yield outcome
 
-    def note(self, query: Query, failure: Failure) -> None:
+    def note(self, query: Query, failure: Failure, rcode: int) -> None:
         """Log an error, or have the keeper count it."""
         query.once()  # asked again it is logged again
         shown = query.request.rewritten or query
-        line = f"{int(failure.rcode)} {shown.name_text} {shown.type_text}: {failure.text}"
+        line = f"{rcode} {shown.name_text} {shown.type_text}: {failure.text}"
         for index, pattern in enumerate(self.patterns):
             if pattern.search(failure.text):
                 self.site.relay(self, msgspec.msgpack.encode((index, line)))
