@@ -17,14 +17,14 @@ from .memo import Memo
 from .mux import route
 from .query import Query, Request
 from .reply import Drop, Failure, Reply
-from .stream import Flow, Stream, sealed
+from .stream import Stream, sealed
 from .wire.codes import IN, Rcode
 from .wire.edns import Edns
 from .wire.names import labels
 from .wire.read import read
 from .wire.write import write
 
-Answer = bytes | Flow | None
+Answer = bytes | None
 _BADVERS = Edns(size=0)
 _NOT_MULTIPLE = 2
 

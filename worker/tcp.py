@@ -2,7 +2,8 @@
 
 1. The first message must arrive within the read time-out, each later one within the idle time-out, whole.
 2. A connection ends after `maxtcpqueries` queries, when its time is over, or when its client does not take answers.
-3. Connections are bounded: past `MAX_CONNECTIONS` the one that has been idle longest makes room.
+3. An answer of several messages is made and sent in slices of a millisecond, as fast as its client takes it.
+4. Connections are bounded: past `MAX_CONNECTIONS` the one that has been idle longest makes room.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from typing import TYPE_CHECKING
 
+from . import log
 from .address import Address, to_sockaddr
 from .dispatch import Answer, Dispatch
 from .memo import Budget, Memo
 from .query import Request
+from .reply import Failure
+from .stream import Flow
 
 if TYPE_CHECKING:
     from .run import Worker
@@ -25,6 +29,8 @@ MAX_CONNECTIONS = 4096  # a worker
 MAX_ACCEPTS = 64  # a turn of the event loop
 MAX_WAITING_BYTES = 1 << 17  # of a client's pipelined queries kept while one is being answered
 SWEEP_S = 0.25
+STALL_S = 30.0  # how long a client may take nothing of a transfer
+SLICE_S = 0.001  # of the event loop for a transfer at a time
 
 
 class TcpSocket:
@@ -84,6 +90,7 @@ class Connection(asyncio.Protocol):
         self.busy = False
         self.ending = False
         self.blocked = False
+        self.unblocked: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note who it is."""
@@ -104,6 +111,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
+        if self.unblocked is not None and not self.unblocked.done():
+            self.unblocked.set_result(None)
         self.server.connections.pop(self, None)
 
     def data_received(self, data: bytes) -> None:
@@ -132,10 +141,15 @@ class Connection(asyncio.Protocol):
             if result is None:
                 request = Request(self.listener, self.sender, self.family, "tcp", now, len(wire))
                 request._local = self.local
+                request.flows = True
                 result = handle(wire, request, self.memo)
             if self.left > 0:
                 self.left -= 1
                 self.ending = self.left == 0
+            if result.__class__ is Flow:
+                self.busy = True
+                worker.spawn(self._flow(result, wire[:2]))
+                break
             if result is not None and not isinstance(result, bytes):
                 self.busy = True
                 worker.spawn(self._later(result, wire[:2]))
@@ -168,8 +182,59 @@ class Connection(asyncio.Protocol):
             self.deadline = time.monotonic() + self.listener.idle_s
         if self.transport.is_closing():
             return
+        if answer.__class__ is Flow:
+            self.busy = True
+            await self._flow(answer, ident)
+            return
         if answer is not None:
-            self.transport.write((len(answer) + 2).to_bytes(2, "big") + ident + answer)
+            self.transport.write(framed(ident, answer))
+        self._go_on()
+
+    async def _flow(self, flow: Flow, ident: bytes) -> None:
+        """Write a stream as fast as the client takes it, a millisecond at a time."""
+        self.deadline = float("inf")
+        done = False
+        try:
+            done = await self._write_all(flow, ident)
+        except Failure as failure:
+            peer = self.transport.get_extra_info("peername")
+            log.warning("an answer of several messages broke off", peer=peer[0], reason=failure.text)
+        finally:
+            self.busy = False
+            self.deadline = time.monotonic() + self.listener.idle_s
+            if not done:
+                self.transport.abort()
+            close = getattr(flow.rest, "close", None)
+            if close is not None:
+                close()
+        if done:
+            self._go_on()
+
+    async def _write_all(self, flow: Flow, ident: bytes) -> bool:
+        worker, transport = self.server.worker, self.transport
+        out = [framed(ident, flow)]
+        more = True
+        while more:
+            worker.begin_burst()
+            try:
+                more = fill(flow.rest, ident, out)
+            finally:
+                worker.end_burst()
+            transport.write(b"".join(out))
+            out.clear()
+            if self.blocked:
+                self.unblocked = asyncio.get_running_loop().create_future()
+                await asyncio.wait({self.unblocked}, timeout=STALL_S)
+                if self.blocked:
+                    return False
+            else:
+                await asyncio.sleep(0)
+            if transport.is_closing():
+                return False
+        return True
+
+    def _go_on(self) -> None:
+        """Take up reading behind an answer that had to be waited for."""
         if self.ending:
             self.close()
             return
@@ -185,6 +250,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It does again."""
         self.blocked = False
+        if self.unblocked is not None and not self.unblocked.done():
+            self.unblocked.set_result(None)
         self.transport.resume_reading()
         if self.waiting and not self.busy:
             self._serve()
@@ -199,3 +266,19 @@ class Connection(asyncio.Protocol):
         """Close; what was written still goes out."""
         self.server.connections.pop(self, None)
         self.transport.close()
+
+
+def framed(ident: bytes, answer: bytes) -> bytes:
+    """Return an answer with its length and ID in front."""
+    return (len(answer) + 2).to_bytes(2, "big") + ident + answer
+
+
+def fill(rest: Iterator[bytes | None], ident: bytes, out: list[bytes]) -> bool:
+    """Make messages of a stream for one slice of time; returns whether there may be more."""
+    until = time.monotonic() + SLICE_S
+    for message in rest:
+        if message is not None:
+            out.append(framed(ident, message))
+        if time.monotonic() >= until:
+            return True
+    return False

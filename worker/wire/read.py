@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from ..query import Query
-from .codes import OPT, TSIG, Opcode, Rcode
+from .codes import OPT, SOA, TSIG, Opcode, Rcode
 from .edns import Edns, options
 from .names import ROOT
 
@@ -168,13 +168,18 @@ def _additional(wire: bytes, at: int, request: Request, count: int) -> Edns | No
         if body + 10 + length > len(wire):
             raise Malformed
         if rtype == OPT:
+            request.tsig_at = 0
             found = Edns(
                 size, (ttl >> 16) & 255, ttl >> 24, ttl & 0xFFFF, options(wire[body + 10 : body + 10 + length])
             )
         elif rtype == TSIG:
             request.tsig = wire[at : body + 10 + length]
+            request.tsig_at = at
+            request.wire = wire
             request.once = True
         else:
+            if rtype == SOA:
+                request.wire = wire
             check_rdata(wire, body + 10, length, rtype)
         at = body + 10 + length
     if (

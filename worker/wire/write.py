@@ -114,7 +114,7 @@ def uncompressed_size(query: Query, reply: Reply) -> int:
 def _fitted(query: Query, reply: Reply, extra: bytes) -> bytes:
     """Compress, and cut from the end what is too long."""
     sections: tuple[Section, Section, Section] = (reply.answer, reply.authority, reply.additional)
-    signed = bool(reply.additional) and reply.additional[-1].rtype == TSIG
+    signed = query.request.signer is not None or (bool(reply.additional) and reply.additional[-1].rtype == TSIG)
     limit = 65535 if signed else query.size_limit
     packed = compress(question(query), sections, limit - 12 - len(extra))
     word = reply.flags | (reply.opcode << 11) | (reply.rcode & 15)

@@ -1,0 +1,68 @@
+"""Answers of several messages (zone transfers), and what is put on a finished message: its signature.
+
+1. The messages of a stream are made one by one as the client takes them; nothing is held between two of them but the
+   place in the zone.
+2. Making a message may take several steps, each below a millisecond, so that other queries are answered in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .reply import Reply
+from .wire.write import write
+
+if TYPE_CHECKING:
+    from .query import Query
+
+
+class Stream(Reply):
+    """A reply that is the first of several. `parts` gives the others, and None after each step without one."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, first: Reply, parts: Iterator[Reply | None]) -> None:
+        super().__init__(
+            first.rcode, first.flags, first.answer, first.authority, first.additional, first.edns, first.opcode,
+            first.compress,
+        )  # fmt: skip
+        self.parts = parts
+
+    def replace(self, **parts: Any) -> Stream:
+        """Return a copy whose first message differs; the others are as they were."""
+        return Stream(super().replace(**parts), self.parts)
+
+    def without_edns(self) -> Stream:
+        """Return a copy that leaves the OPT record to the core."""
+        return Stream(super().without_edns(), self.parts)
+
+
+class Flow(bytes):
+    """The first message of a stream as it goes out, without its ID; `rest` gives the others.
+
+    `rest` gives None after each step without a message.
+    """
+
+    rest: Iterator[bytes | None]
+
+
+def _rest(query: Query, stream: Stream) -> Iterator[bytes | None]:
+    for part in stream.parts:
+        yield None if part is None else seal(query, part)
+
+
+def seal(query: Query, reply: Reply) -> bytes:
+    """Return one message as it goes out, signed where the query was."""
+    out = write(query, reply)
+    signer = query.request.signer
+    return out if signer is None else signer.sign(out)
+
+
+def sealed(query: Query, reply: Reply) -> bytes:
+    """Return the answer to a query that was signed or has an answer of several messages: then it is a Flow."""
+    out = seal(query, reply)
+    if isinstance(reply, Stream):
+        out = Flow(out)
+        out.rest = _rest(query, reply)
+    return out
