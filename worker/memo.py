@@ -135,7 +135,7 @@ class Memo:
         self.young: dict[bytes, bytes | Entry] = {}
         self.old: dict[bytes, bytes | Entry] = {}
         self.seen: set[int] = set()
-        self.by_zone: dict[Any, list[bytes]] = {}
+        self.by_zone: dict[Any, set[bytes]] = {}
         budget.memos.append(self)
 
     def get(self, key: bytes, now: float, sender: bytes, ident: int) -> bytes | None:
@@ -191,7 +191,7 @@ class Memo:
         plain = plain and request.variants == 1
         self.young[key] = wire if plain else Entry(request, wire)
         for zone in request.zones or ():
-            self.by_zone.setdefault(zone, []).append(key)
+            self.by_zone.setdefault(zone, set()).add(key)
         self.budget.spend(OVERHEAD_BYTES + len(key) + len(wire))
 
     def forget(self, zone: Any) -> None:
@@ -205,7 +205,7 @@ class Memo:
         self.old = self.young
         self.young = {}
         for zone, keys in list(self.by_zone.items()):
-            kept = [key for key in keys if key in self.old]
+            kept = {key for key in keys if key in self.old}
             if kept:
                 self.by_zone[zone] = kept
             else:
