@@ -8,6 +8,7 @@ in the keeper. A class may be a source (or layer) and a service at once: workers
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -40,7 +41,7 @@ class Timed:
 Steps = Generator[Query | Timed | Awaitable[Reply | Drop] | Reply | Drop, Reply | Drop, None]
 
 
-class Plugin(Generic[O]):
+class Plugin(ABC, Generic[O]):
     """A directive in one server block. Plain plugins only carry options.
 
     Class attributes:
@@ -67,17 +68,18 @@ class Plugin(Generic[O]):
 class Source(Plugin[O]):
     """Answers queries."""
 
+    @abstractmethod
     def answer(self, query: Query) -> Outcome | Awaitable[Outcome]:
         """Return a Reply, DROP (answer nothing), or None (not mine: ask the next plugin).
 
         An `async def` only if it really waits. Raises `Failure` subclasses for answers the core shall write.
         """
-        raise NotImplementedError
 
 
 class Layer(Plugin[O]):
     """Acts around the plugins below it."""
 
+    @abstractmethod
     def around(self, query: Query) -> Steps:
         """Yield a Query to ask below (the yield's value is what came back: a Reply or DROP); yield a Reply to answer.
 
@@ -85,15 +87,14 @@ class Layer(Plugin[O]):
         DROP) yielded is the outcome and ends the layer. A `Failure` raised below appears at the yield, where it may be
         caught.
         """
-        raise NotImplementedError
 
 
 class Gate(Plugin[O]):
     """Decides whether a site takes a query."""
 
+    @abstractmethod
     def admits(self, query: Query) -> bool:
         """Tell whether the site may answer this query."""
-        raise NotImplementedError
 
 
 class Service(Plugin[O]):
@@ -116,17 +117,17 @@ class SetupError(Exception):
     """A generation that cannot start: the reference's text, printed as it is."""
 
 
-class Metadata:
+class Metadata(ABC):
     """Mix-in: offers labels before the chain runs, to sites with a `metadata` directive."""
 
+    @abstractmethod
     def describe(self, query: Query) -> Iterable[tuple[str, Any]]:
         """Yield (label, function returning its value)."""
-        raise NotImplementedError
 
 
-class Ready:
+class Ready(ABC):
     """Mix-in: takes part in `ready`. Asked in the keeper."""
 
+    @abstractmethod
     def is_ready(self) -> bool:
         """Tell whether the plugin can serve."""
-        raise NotImplementedError

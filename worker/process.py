@@ -32,7 +32,6 @@ class Child:
 
     def told(self, message: AnyMessage) -> None:
         """Do what the master says."""
-        raise NotImplementedError
 
     async def prepare(self) -> None:
         """Do what is needed before `Ready`; raise SetupError or ConfigError to refuse the configuration."""
