@@ -11,7 +11,9 @@ from ..wire.names import within
 from ..wire.records import EMPTY, RRset, Section
 from . import layout
 from .additional import additional, glue
+from .denial import COMPLETE, Proof, behind_alias, joined, of_ds, of_type
 from .found import CHASE, NODATA, NXDOMAIN, POSITIVE, REFERRAL, SERVFAIL, Found
+from .lineage import lineage
 from .nodes import Node
 from .reader import Zone
 
@@ -29,16 +31,7 @@ class Chase:
     records: tuple[RRset, ...]
     wildcard: bytes | None
     apex_dname: bool
-
-
-def lineage(name: bytes, size: int) -> list[bytes]:
-    """Return the names from one label below a zone's apex down to this one; `size` is the length of the apex."""
-    found = []
-    while len(name) > size:
-        found.append(name)
-        name = name[1 + name[0] :]
-    found.reverse()
-    return found
+    proof: Proof
 
 
 def follow(
@@ -50,35 +43,45 @@ def follow(
     *,
     wildcard: bytes | None = None,
     apex_dname: bool = False,
+    proof: Proof | None = None,
 ) -> Found:
-    """Continue an answer that begins with `records` at the alias's target."""
+    """Continue an answer that begins with `records` at the alias's target; `proof` goes into the authority section."""
     steps = 0
+    proof = proof or []
     while True:
         target = target.lower()
         node = zone.node(target)
         if (cut := _cut(zone, target, qtype, node)) is not None:
             authority, extra = referral(zone, cut, signed)
-            return Found(REFERRAL, Section(records), authority, extra, wildcard=wildcard)
+            return Found(REFERRAL, Section(records), joined(authority, proof), extra, wildcard=wildcard)
         if node is None or qtype == NS or (qtype == SOA and target == zone.origin):
-            chase = Chase(zone, target, qtype, signed, tuple(records), wildcard, apex_dname)
+            chase = Chase(zone, target, qtype, signed, tuple(records), wildcard, apex_dname, proof)
             return Found(CHASE, Section(records), wildcard=wildcard, chase=chase)
         if steps == MAX_STEPS:
             break
         aliases = node.get(CNAME)
         if not aliases:
+            if signed and qtype not in node.sets and zone.flags & COMPLETE:
+                denial = joined(zone.soa_signed, proof + of_type(zone, node))
+                return Found(POSITIVE, Section(records), denial, additional(zone, records, signed), wildcard=wildcard)
             records += node.get(qtype, signed)
             break
         records += node.get(CNAME, signed)
         target = aliases[0].rdatas[0]
         steps += 1
-    authority = zone.ns_signed if signed else zone.ns
+    authority = joined(zone.ns_signed, proof) if signed else zone.ns
     return Found(POSITIVE, Section(records), authority, additional(zone, records, signed), wildcard=wildcard)
 
 
 def referral(zone: Zone, cut: Node, signed: bool) -> tuple[Section, Section]:
-    """Return the authority and additional sections of a referral."""
+    """Return the authority and additional sections of a referral (RFC 4035 §3.1.4)."""
     servers = cut.get(NS)
-    return (Section(servers + cut.get(DS, True)) if signed else servers), glue(zone, servers, signed)
+    extra = glue(zone, servers, signed)
+    if not signed:
+        return servers, extra
+    if DS in cut.sets:
+        return Section(servers + cut.get(DS, True)), extra
+    return joined(servers, of_ds(zone, cut)), extra
 
 
 def _cut(zone: Zone, target: bytes, qtype: int, node: Node | None) -> Node | None:
@@ -112,6 +115,9 @@ def resolve(chase: Chase, outcome: Reply | Drop | None) -> Found:
         authority = EMPTY
     else:
         authority = zone.ns_signed if signed else zone.ns
+    if signed and isinstance(outcome, Reply):
+        more = joined(behind_alias(zone, outcome.authority), chase.proof)
+        authority = Section(authority + tuple(rrset for rrset in more if rrset not in authority))
     return Found(kind, records, authority, additional(zone, records, signed), wildcard=chase.wildcard)
 
 

@@ -9,6 +9,7 @@
 | `S` id | generation that is writing it |
 | `T` generation owner `\0` origin | zone id, state |
 | `n` id key | a node |
+| `n` id 1 hash | the NSEC3 record with that hash, and its signatures; keys of names begin with 0 |
 
 Nodes sort last, so that a load, which writes in order under the highest id, appends.
 """
@@ -32,6 +33,8 @@ WILDCARDS: Final = 1
 CUTS: Final = 2
 DNAMES: Final = 4
 DENIALS: Final = 8  # NSEC records
+HASHED: Final = 16  # a complete chain of NSEC3 records, kept apart from the names
+PROOFS: Final = 32  # with NSEC, also the proofs that the reference leaves out
 DEEP: Final = 0x80  # names more than one label below the apex: only then can there be empty non-terminals
 
 EXPIRED: Final = 1  # state of a table entry: the zone is known, its data may no longer be used (RFC 1035 §3.3.13)
@@ -75,6 +78,11 @@ def staged_key(zone_id: int) -> bytes:
 def node_prefix(zone_id: int) -> bytes:
     """What the keys of all nodes of a zone begin with."""
     return NODE + _WORD.pack(zone_id)
+
+
+def hashed_prefix(zone_id: int) -> bytes:
+    """What the keys of a zone's NSEC3 records begin with."""
+    return NODE + _WORD.pack(zone_id) + b"\1"
 
 
 def zone_id(value: bytes) -> int:

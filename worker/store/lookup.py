@@ -12,19 +12,32 @@ from typing import Final
 
 import lmdb
 
-from ..wire.codes import CNAME, DNAME, DS, NS, NSEC, SOA, Rcode
+from ..wire.codes import CNAME, DNAME, DS, NS, SOA, Rcode
 from ..wire.names import MAX_NAME_BYTES, ROOT
 from ..wire.records import EMPTY, RRset, Section
 from .additional import TARGETS, additional, glue
-from .alias import follow, lineage, referral
+from .alias import follow, referral
+from .denial import (
+    COMPLETE,
+    STAR,
+    denied,
+    joined,
+    of_closer,
+    of_name,
+    of_records,
+    of_type,
+    of_type_at_wildcard,
+)
 from .found import EMPTY_NAME, NODATA, NXDOMAIN, POSITIVE, REFERRAL, SERVFAIL, Found
-from .layout import CUTS, DEEP, DENIALS, DNAMES, WILDCARDS
+from .layout import CUTS, DEEP, DENIALS, DNAMES, HASHED, WILDCARDS
+from .lineage import lineage
 from .nodes import Node, one
 from .reader import Zone
 
 MAX_HOPS: Final = 8  # self look-ups nested for one client query
+MAX_ANSWERS: Final = 24  # of one name kept ready
+_DENYING: Final = DENIALS | HASHED  # zones with something to prove by
 _SIGNED: Final = 1 << 16  # beside a type, in the keys of `Node.answers`
-_STAR: Final = b"\1*"
 _RICH: Final = frozenset((0, *TARGETS))  # types whose answers take more than the record itself
 
 
@@ -74,7 +87,7 @@ def _present(zone: Zone, node: Node, qtype: int, signed: bool) -> Found:
     if CNAME in sets and qtype != CNAME:
         return follow(zone, list(node.get(CNAME, signed)), sets[CNAME][0].rdatas[0], qtype, signed)
     if qtype not in sets:
-        return _nodata(zone, node, signed)
+        return _nodata(zone, node, qtype, signed)
     authority = zone.ns_signed if signed else zone.ns
     answer = node.get(qtype, signed)
     found = Found(POSITIVE, answer, authority, additional(zone, sets[qtype], signed)).share()
@@ -82,11 +95,14 @@ def _present(zone: Zone, node: Node, qtype: int, signed: bool) -> Found:
     return found
 
 
-def _nodata(zone: Zone, node: Node, signed: bool, wildcard: bytes | None = None) -> Found:
-    if wildcard is None and not (signed and NSEC in node.sets):
+def _nodata(zone: Zone, node: Node, qtype: int, signed: bool) -> Found:
+    """Deny a type at a name that exists."""
+    if not (signed and zone.flags & _DENYING):
         return _shared(zone, NODATA, signed)
-    authority = Section(zone.soa_signed + node.get(NSEC, True)) if signed else zone.soa
-    return Found(NODATA, EMPTY, authority, wildcard=wildcard)
+    found = Found(NODATA, EMPTY, joined(zone.soa_signed, of_type(zone, node)))
+    if len(node.answers) < MAX_ANSWERS:
+        node.answers[qtype | _SIGNED] = found.share()
+    return found
 
 
 def _shared(zone: Zone, kind: int, signed: bool) -> Found:
@@ -107,25 +123,9 @@ def _missing(zone: Zone, name: bytes, key: bytes, signed: bool) -> Found:
         below = key + b"\0"
         if cursor.set_range(below) and cursor.key().startswith(below):
             kind = EMPTY_NAME
-    if not (signed and zone.flags & DENIALS):
+    if not (signed and zone.flags & _DENYING):
         return _shared(zone, kind, signed)
-    denial = zone.before(name)
-    if denial is None:
-        return _shared(zone, kind, signed)
-    proof = denial.get(NSEC, True)
-    if kind == NXDOMAIN and (encloser := _closest_encloser(zone, name)) is not None:
-        # RFC 4035 §3.1.3.2: also prove that no wildcard could have matched.
-        no_wildcard = zone.before(_STAR + encloser if encloser != ROOT else _STAR + ROOT)
-        if no_wildcard is not None and no_wildcard.name != denial.name:
-            proof = Section(proof + no_wildcard.get(NSEC, True))
-    return Found(kind, EMPTY, Section(zone.soa_signed + proof))
-
-
-def _closest_encloser(zone: Zone, name: bytes) -> bytes | None:
-    for above in reversed([zone.origin, *lineage(name, zone.size)[:-1]]):
-        if zone.node(above) is not None:
-            return above
-    return None
+    return denied(zone, kind, of_name(zone, name) if kind == NXDOMAIN else of_records(zone, name))
 
 
 def _walk(zone: Zone, name: bytes, qtype: int, signed: bool) -> Found:
@@ -137,8 +137,8 @@ def _walk(zone: Zone, name: bytes, qtype: int, signed: bool) -> Found:
         node = zone.node(at)
         if node is None:
             if zone.flags & WILDCARDS and len(at) > zone.size:
-                wildcard = _STAR + at[1 + at[0] :]
-                if wildcard != _STAR + ROOT and (candidate := zone.node(wildcard)) is not None:
+                wildcard = STAR + at[1 + at[0] :]
+                if wildcard != STAR + ROOT and (candidate := zone.node(wildcard)) is not None:
                     star, star_name = candidate, wildcard
                 elif zone.has_below(wildcard):
                     star, star_name = None, wildcard
@@ -151,13 +151,21 @@ def _walk(zone: Zone, name: bytes, qtype: int, signed: bool) -> Found:
     if node is not None:
         return node.answers.get(qtype | _SIGNED if signed else qtype) or _present(zone, node, qtype, signed)
     if star_name is not None and not _blocked(zone, name, star_name):
-        return _shared(zone, NODATA, False) if star is None else _synthesise(zone, star, name, qtype, signed)
+        if star is not None:
+            return _synthesise(zone, star, name, qtype, signed)
+        if not (signed and zone.flags & COMPLETE):
+            return _shared(zone, NODATA, False)
+        proof = of_type_at_wildcard(zone, name, None, star_name)
+        return Found(NODATA, EMPTY, joined(zone.soa_signed, proof), wildcard=star_name)
     return _missing(zone, name, zone.key_of(name), signed)
 
 
 def _blocked(zone: Zone, name: bytes, wildcard: bytes) -> bool:
     """Tell whether an empty non-terminal lies between a wildcard's parent and the name (RFC 4592 §3.3.1)."""
-    return any(zone.has_below(above) for above in lineage(name, len(wildcard) - 2)[:-1])
+    names = lineage(name, len(wildcard) - 2)
+    if not zone.flags & COMPLETE:
+        names.pop()  # the reference lets a wildcard stand in for an empty non-terminal; no proof could say that
+    return any(zone.has_below(above) for above in names)
 
 
 def _substitute(zone: Zone, node: Node, name: bytes, qtype: int, signed: bool) -> Found:
@@ -180,15 +188,23 @@ def _synthesise(zone: Zone, star: Node, name: bytes, qtype: int, signed: bool) -
     """RFC 4592 §3.3.3: answer with the wildcard's records under the name that was asked for."""
     sets = star.sets
     if CNAME in sets and qtype != CNAME:
+        target = sets[CNAME][0].rdatas[0]
+        if signed and zone.flags & COMPLETE:
+            records = _renamed(star.get(CNAME, True), name)
+            proof = of_closer(zone, name, star.name)
+            return follow(zone, records, target, qtype, signed, wildcard=star.name, proof=proof)
         records = _renamed(sets[CNAME], name) + (list(star.signatures(CNAME)) if signed else [])
-        return follow(zone, records, sets[CNAME][0].rdatas[0], qtype, signed, wildcard=star.name)
+        return follow(zone, records, target, qtype, signed, wildcard=star.name)
     if qtype not in sets:
-        return _nodata(zone, star, signed, star.name)
+        if not (signed and zone.flags & _DENYING):
+            return Found(NODATA, EMPTY, zone.soa_signed if signed else zone.soa, wildcard=star.name)
+        proof = of_type_at_wildcard(zone, name, star, star.name)
+        return Found(NODATA, EMPTY, joined(zone.soa_signed, proof), wildcard=star.name)
     authority = zone.ns
     if signed:
         # RFC 4035 §3.1.3.3: prove that the name itself does not exist.
-        denial = zone.before(name)
-        authority = Section(zone.ns_signed + (denial.get(NSEC, True) if denial is not None else ()))
+        closer = of_closer(zone, name, star.name) if zone.flags & _DENYING else []
+        authority = joined(zone.ns_signed, closer)
     answer = Section(_renamed(star.get(qtype, signed), name))
     return Found(POSITIVE, answer, authority, additional(zone, sets[qtype], signed), wildcard=star.name)
 

@@ -21,6 +21,7 @@ _RUN = struct.Struct("!HHI")
 _FIXED = struct.Struct("!HHIH")
 _OWNERS: Final = 0x8000
 _MANY: Final = b"\0\0"
+_RRSIG: Final = RRSIG.to_bytes(2, "big")
 # One record of a node: owner, then type, class, TTL, length and rdata as they stand in a message.
 Stored = tuple[bytes, bytes]
 
@@ -93,11 +94,13 @@ class Node:
     def signatures(self, rtype: int) -> Section:
         """Return the RRSIGs that cover a type."""
         covered = rtype.to_bytes(2, "big")
-        found = []
+        at = len(self.name) + 10 if self.name else 0
+        found: list[RRset] = []
         for rrset in self.sets.get(RRSIG, EMPTY):
-            rdatas = tuple(r for r in rrset.rdatas if r.startswith(covered))
-            if rdatas:
-                found.append(rrset.replace(rdatas=rdatas))
+            wire = rrset.wire  # all of a run cover one type
+            start = at or len(rrset.owner) + 10
+            if wire[start : start + 2] == covered:
+                found.append(rrset)
         return Section(found)
 
 
@@ -113,6 +116,31 @@ def runs(name: bytes, value: bytes) -> dict[int, Section]:
         at += size
         found.setdefault(rtype, []).append((wire, count & 0x7FFF) if count & _OWNERS else (name + wire, count))
     return {rtype: _joined(runs) for rtype, runs in found.items()}
+
+
+def pick(name: bytes, value: bytes, rtype: int) -> Section:
+    """Decode the records of one type and the RRSIGs that cover it, and nothing else of a node."""
+    if not value.startswith(_MANY):
+        return one(name + value) if (value[0] << 8) | value[1] == rtype else EMPTY
+    covered = rtype.to_bytes(2, "big")
+    found: list[tuple[bytes, int]] = []
+    signatures: list[tuple[bytes, int]] = []
+    at = 2
+    end = len(value)
+    start = len(name) + 10
+    while at < end:
+        kind, count, size = _RUN.unpack_from(value, at)
+        at += 8
+        if kind in (rtype, RRSIG):
+            wire = value[at : at + size]
+            if not count & _OWNERS:
+                wire = name + wire
+            if kind == rtype:
+                found.append((wire, count & 0x7FFF))
+            elif wire[start : start + 2] == covered:
+                signatures.append((wire, count & 0x7FFF))
+        at += size
+    return _joined(found + signatures) if found else EMPTY
 
 
 def _joined(runs: list[tuple[bytes, int]]) -> Section:
@@ -139,10 +167,17 @@ def pack(name: bytes, records: list[Stored]) -> bytes:
 
 
 def _split(group: list[Stored]) -> Iterable[list[Stored]]:
-    """Runs of neighbours that agree in owner, class and TTL; at most 32767 records each."""
+    """Runs of neighbours that agree in owner, class, TTL and what they sign; at most 32767 records each."""
     run: list[Stored] = []
+    signs = slice(10, 12 if group[0][1][:2] == _RRSIG else 10)
     for pair in group:
-        if run and (pair[0] != run[0][0] or pair[1][2:8] != run[0][1][2:8] or len(run) == _OWNERS - 1):
+        head = run[0][1] if run else b""
+        if run and (
+            pair[0] != run[0][0]
+            or pair[1][2:8] != head[2:8]
+            or pair[1][signs] != head[signs]
+            or len(run) == _OWNERS - 1
+        ):
             yield run
             run = []
         run.append(pair)

@@ -9,18 +9,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Final
 
-from ..wire.codes import NS, RRSIG, SOA
+from ..wire.codes import NS, NSEC3PARAM, RRSIG, SOA
 from ..wire.names import key
 from . import layout
+from .chain import BrokenChain, chain_nodes
 from .environment import Sequence
-from .nodes import Stored, pack
-from .sorting import nodes_of
+from .nodes import Stored, name_of, pack
+from .sorting import Pairs, nodes_of
 
 SLICE_NODES: Final = 10_000
+PREFIX_BYTES: Final = len(layout.node_prefix(0))
 Slices = Iterator[None]
 
 
@@ -91,6 +93,8 @@ class ZoneWriter:
         self.entries: list[bytes] = []
         self.count = 0  # the next record's place in the order of the file
         self.soa: Stored | None = None
+        self.flags = 0  # added to those that the records call for
+        self.chains: list[bytes] = []  # NSEC3PARAM rdatas of the apex
         self._apex: list[Stored] = []
         self._soa_signatures: list[Stored] = []
         self._owners: dict[int, bytes] = {}
@@ -113,6 +117,8 @@ class ZoneWriter:
             else:
                 self._apex.append((owner, record))
             return
+        if rtype == NSEC3PARAM and name == self.origin:
+            self.chains.append(record[10:])
         if owner != name:
             self._owners[self.count] = owner
         self.entries.append(key(name) + b"\0\0" + self.count.to_bytes(4, "big") + record)
@@ -124,20 +130,41 @@ class ZoneWriter:
             return covered == b"\0\x06" or (covered == b"\0\x02" and name == self.origin)
         return rtype == SOA or name == self.origin
 
-    def write(self) -> Slices:
-        """Write what was added and publish it, yielding between slices so that a caller may do other things."""
+    def write(self, strict: bool = False) -> Slices:
+        """Write what was added and publish it, yielding between slices so that a caller may do other things.
+
+        `strict` raises `BrokenChain` where NSEC3 or NSEC3PARAM records do not make a complete chain; without it such a
+        zone is served without proofs.
+        """
         environment = self.staging.environment
         prefix = layout.node_prefix(self.number)
-        pending = nodes_of(self.entries, prefix, self._owners, key(self.origin).count(b"\0"))
+        hashed: Pairs = []
+        pending = nodes_of(self.entries, prefix, self._owners, key(self.origin).count(b"\0"), hashed)
         self.entries = []
-        flags = nodes = 0
+        flags = self.flags
+        nodes = 0
         for slice_flags, pairs in pending:
-            with environment.begin(write=True) as txn:
-                _put_sorted(txn, prefix, pairs)
+            if pairs:
+                with environment.begin(write=True) as txn:
+                    _put_sorted(txn, prefix, pairs)
             flags |= slice_flags
             nodes += len(pairs)
             yield
+        if hashed or self.chains:
+            flags |= yield from self._write_hashed(hashed, strict)
         self._publish(flags, nodes)
+
+    def _write_hashed(self, nodes: Pairs, strict: bool) -> Generator[None, None, int]:
+        """Write the NSEC3 records: those of the zone's chain by hash, all others as names that nobody looks for."""
+        chosen, others = chain_nodes(self.number, self.origin, self.chains, nodes)
+        if strict and not chosen:
+            raise BrokenChain(self.origin if self.chains else name_of(nodes[0][0][PREFIX_BYTES:]))
+        for some in (others, chosen):
+            for at in range(0, len(some), SLICE_NODES):
+                with self.staging.environment.begin(write=True) as txn:
+                    _put_sorted(txn, layout.node_prefix(self.number), some[at : at + SLICE_NODES])
+                yield
+        return layout.HASHED if chosen else 0
 
     def publish(self) -> None:
         """Write and publish without a pause."""

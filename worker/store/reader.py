@@ -14,12 +14,13 @@ from typing import Any, Final
 
 from ..wire.codes import NS, SOA
 from ..wire.names import key
-from ..wire.records import EMPTY
+from ..wire.records import EMPTY, Section
 from . import layout
 from .environment import Sequence
 from .nodes import Node, name_of
 
 HOT_NODES: Final = 16_384  # of all zones of a worker; about 0.8 KiB each
+MAX_PROOFS: Final = 16_384  # proofs, and denials made of them, of all zones of a worker; about 0.6 KiB each
 
 Table = dict[bytes, "Zone"]
 
@@ -34,6 +35,7 @@ class Store:
         self.open = False
         self.snapshot: Any = None
         self.hot = 0
+        self.proofs = 0
         self.seen_once: set[int] = set()
         self._cursor: Any = None
         self._seen = -1
@@ -130,13 +132,23 @@ class Store:
                 zone.hot.clear()
         self.hot = 0
 
+    def count_proof(self) -> None:
+        """Make room for one more proof or denial."""
+        if self.proofs >= MAX_PROOFS:
+            self.proofs = 0
+            for table in self._tables.values():
+                for zone in table.values():
+                    zone.proofs.clear()
+                    zone.denied.clear()
+        self.proofs += 1
+
 
 class Zone:
     """A published zone, as long as it stays the published one; then `stale` is set and what was made of it is void."""
 
     __slots__ = (
-        "expired", "flags", "hot", "missing", "nodes", "ns", "ns_signed", "number", "origin", "own_key", "prefix",
-        "size", "soa", "soa_signed", "stale", "state", "store",
+        "chain", "denied", "expired", "flags", "hot", "missing", "nodes", "ns", "ns_signed", "number", "origin",
+        "own_key", "prefix", "proofs", "size", "soa", "soa_signed", "stale", "state", "store",
     )  # fmt: skip
 
     def __init__(self, store: Store, origin: bytes, number: int, state: int, meta: layout.Meta) -> None:
@@ -153,6 +165,9 @@ class Zone:
         self.size = len(origin)
         self.hot: dict[bytes, Node] = {}
         self.missing: dict[int, Any] = {}  # what the look-up says of any name without records, by kind
+        self.chain: Any = None  # how the NSEC3 records hash, once somebody asked
+        self.proofs: dict[bytes, Section] = {}  # NSEC and NSEC3 records with their signatures, by store key
+        self.denied: dict[tuple[int, ...], Any] = {}  # what the look-up says with a proof, by its sections' identity
         apex = Node(b"", meta.apex) if meta.apex else None
         self.soa = apex.get(SOA) if apex else EMPTY
         self.ns = apex.get(NS) if apex else EMPTY

@@ -10,27 +10,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ..wire.codes import DNAME, NS, NSEC
+from ..wire.codes import DNAME, NS, NSEC, NSEC3, RRSIG
 from .layout import CUTS, DEEP, DENIALS, DNAMES, WILDCARDS
 from .nodes import Stored, name_of, pack
 
 _SLICE: Final = 10_000
 _END: Final = b"\0\0"  # of a key
+_NSEC3: Final = NSEC3.to_bytes(2, "big")
+_HAS_NSEC3: Final = 0x8000  # among the flags of a slice, in here only
 _FLAGS: Final = {
     NS.to_bytes(2, "big"): CUTS,
     DNAME.to_bytes(2, "big"): DNAMES,
     NSEC.to_bytes(2, "big"): DENIALS,
+    _NSEC3: _HAS_NSEC3,
 }
+_HASHED: Final = {_NSEC3, RRSIG.to_bytes(2, "big")}
 Pairs = list[tuple[bytes, bytes]]
 
 
 def nodes_of(
-    entries: list[bytes], prefix: bytes, owners: dict[int, bytes], labels: int = 0
+    entries: list[bytes], prefix: bytes, owners: dict[int, bytes], labels: int, hashed: Pairs
 ) -> Iterator[tuple[int, Pairs]]:
     """Yield (flags, nodes) slice by slice, emptying the list.
 
     `owners` has the spelling of those records, by place, whose owner is not lower case; `labels` counts those of the
-    apex.
+    apex. Nodes that are nothing but NSEC3 records and their signatures go to `hashed` instead.
     """
     entries.sort(reverse=True)  # so that a slice is cut off the end
     while entries:
@@ -40,7 +44,11 @@ def nodes_of(
         last = chunk[-1][: chunk[-1].index(_END) + 2]
         while entries and entries[-1].startswith(last):  # a name's records stay together
             chunk.append(entries.pop())
-        yield _nodes(chunk, prefix, owners, labels + 1)
+        flags, pairs = _nodes(chunk, prefix, owners, labels + 1)
+        if flags & _HAS_NSEC3:
+            hashed += [pair for pair in pairs if _is_hashed(pair[1])]
+            pairs = [pair for pair in pairs if not _is_hashed(pair[1])]
+        yield flags & ~_HAS_NSEC3, pairs
 
 
 def _nodes(chunk: list[bytes], prefix: bytes, owners: dict[int, bytes], shallow: int) -> tuple[int, Pairs]:
@@ -80,6 +88,11 @@ def _nodes(chunk: list[bytes], prefix: bytes, owners: dict[int, bytes], shallow:
         if rtype in types:
             flags |= flag
     return flags, pairs
+
+
+def _is_hashed(value: bytes) -> bool:
+    types = set(_types(value)) if value.startswith(_END) else {value[:2]}
+    return _NSEC3 in types and types <= _HASHED
 
 
 def _types(value: bytes) -> Iterator[bytes]:

@@ -1,4 +1,6 @@
-"""All records of a zone in canonical order, for transfers: slice by slice, without holding a snapshot in between.
+"""All records of a zone, for transfers: slice by slice, without holding a snapshot in between.
+
+Names are in canonical order, the NSEC3 records of its chain behind them in the order of their hashes.
 
 A zone id is immutable, so a walk may be interrupted for any time as long as the zone is not swept.
 """
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ..wire.records import RRset, Section
+from .hashed import label
 from .nodes import Node, name_of
 from .reader import Zone
 
@@ -36,7 +39,9 @@ def walk(zone: Zone) -> Iterator[list[RRset]]:
                 at = b""
                 break
             key, value = cursor.item()
-            found += Node(name_of(key[len(prefix) :]), value).sets.values()
+            part = key[len(prefix) :]
+            name = label(part[1:]) + zone.origin if part.startswith(b"\1") else name_of(part)
+            found += Node(name, value).sets.values()
             more = cursor.next()
         else:
             at = cursor.key() if more else b""

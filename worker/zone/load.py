@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from ..store.chain import BrokenChain
+from ..store.layout import PROOFS
 from ..store.nodes import runs
 from ..store.publish import Staging, ZoneWriter
-from ..wire.codes import NSEC3, NSEC3PARAM, SOA
+from ..wire.codes import SOA
 from ..wire.names import to_text
 from .errors import ZoneTextError, quoted
 from .sources import Sources
@@ -45,24 +47,33 @@ def load(
     *,
     serial: int | None = None,
     reuse: bool = True,
+    complete: bool = False,
 ) -> Iterator[Loaded | None]:
     """Read a zone file and publish it: a generator that yields None between slices of work, then what was loaded.
 
     Stops with `SameSerial` at a first SOA record whose serial is `serial`. With `reuse`, what is stored under the same
-    digest is published again instead. Raises `LoadError`, and OSError for the file.
+    digest is published again instead. `complete` asks for all proofs of a zone with NSEC records (`layout.PROOFS`).
+    Raises `LoadError`, and OSError for the file.
     """
     digest = sources.digest(path, origin)
+    if complete:
+        digest += b"complete"
     known = staging.reuse(origin, owner, digest) if reuse else None
     if known is not None:
         soa = runs(b"", known.apex)[SOA]
         yield Loaded(int.from_bytes(soa[0].rdatas[0][_SERIAL], "big"), digest)
         return
     writer = staging.zone(origin, owner, digest)
+    writer.flags = PROOFS if complete else 0
     try:
         yield from _read(writer, sources, path, origin, serial)
         if writer.soa is None:
             raise LoadError(f"file {quoted(path.encode())} has no SOA record for origin {to_text(origin)}")
-        yield from writer.write()
+        yield from writer.write(strict=True)
+    except BrokenChain as broken:
+        writer.discard()
+        text = f"NSEC3 zone is not supported, dropping RR: {to_text(broken.name)} for zone: {to_text(origin)}"
+        raise LoadError(text) from None
     except BaseException:
         writer.discard()
         raise
@@ -79,8 +90,6 @@ def _read(writer: ZoneWriter, sources: Sources, path: str, origin: bytes, serial
             seen = True
             if serial is not None and int.from_bytes(rdata[_SERIAL], "big") == serial:
                 raise SameSerial(f"no change in SOA serial for origin {zone} in file {path}, with {serial} SOA serial")
-        elif rtype in (NSEC3, NSEC3PARAM):
-            raise LoadError(f"NSEC3 zone is not supported, dropping RR: {to_text(name.lower())} for zone: {zone}")
 
     try:
         yield from Reader(sources, path, origin, writer, inspect=inspect).read()

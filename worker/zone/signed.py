@@ -1,4 +1,4 @@
-"""Rdata of a signed zone from plain words: RRSIG NSEC DS DNSKEY and their kin (RFC 4034 §2-§5).
+"""Rdata of a signed zone from plain words: RRSIG NSEC DS DNSKEY NSEC3 and their kin (RFC 4034 §2-§5).
 
 These are half of the records of a signed zone; each function takes the words behind the type and raises ValueError for
 whatever is not plain, which then goes through the full grammar and its error texts.
@@ -17,6 +17,8 @@ from .rdata import name, ttl
 
 _TYPES: Final = {text.encode(): code for text, code in codes.TYPE_CODE.items()}
 _STAMP_CHARS: Final = 14  # YYYYMMDDHHmmSS
+_HASH_CHARS: Final = 32  # of SHA-1 in base32hex
+_FROM_HEX32: Final = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUV", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
 
 
 def type_code(word: bytes) -> int:
@@ -96,6 +98,19 @@ def dnskey(words: list[bytes], origin: bytes) -> bytes:
     return number(flags, 2) + number(protocol, 1) + number(algorithm, 1) + _base64(public)
 
 
+def nsec3(words: list[bytes], origin: bytes) -> bytes:
+    """RFC 5155 §3.3."""
+    algorithm, flags, iterations, salt, following, *types = words
+    salted = b"" if salt == b"-" else bytes.fromhex(salt.decode("ascii"))
+    if len(salted) > 255 or len(following) != _HASH_CHARS:
+        raise ValueError("no hash")
+    after = base64.b32decode(following.upper().translate(_FROM_HEX32))
+    return b"".join((
+        number(algorithm, 1), number(flags, 1), number(iterations, 2),
+        bytes((len(salted),)), salted, bytes((len(after),)), after, bitmap(tuple(types)),
+    ))  # fmt: skip
+
+
 def _base64(words: list[bytes]) -> bytes:
     data = base64.b64decode(b"".join(words), validate=True)
     if not data:
@@ -108,6 +123,7 @@ SIGNED: Final[dict[int, Callable[[list[bytes], bytes], bytes]]] = {
     codes.NSEC: nsec,
     codes.DS: ds,
     codes.DNSKEY: dnskey,
+    codes.NSEC3: nsec3,
     59: ds,  # CDS
     60: dnskey,  # CDNSKEY
 }

@@ -1,0 +1,177 @@
+"""Proofs of NSEC3 zones (RFC 5155 §7.2).
+
+The NSEC3 records of a zone's chain stand apart from its names, under `prefix 1 hash`: predecessor and wrap-around are
+cursor steps, and no query can find their owner names (RFC 5155 §7.2.8).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from ..wire.codes import NSEC3, NSEC3PARAM
+from ..wire.records import EMPTY, Section
+from .layout import hashed_prefix
+from .lineage import lineage
+from .nodes import pick
+from .reader import Zone
+
+STAR: Final = b"\1*"
+HASH_BYTES: Final = 20  # SHA-1, the only algorithm there is (RFC 5155 §11)
+MAX_ITERATIONS: Final = 2500  # RFC 5155 §10.3: more is not to be validated by anybody
+_TO_HEX32: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghijklmnopqrstuv")
+_FROM_HEX32: Final = bytes.maketrans(b"0123456789abcdefghijklmnopqrstuv", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+
+
+class Chain(NamedTuple):
+    """How a chain hashes (RFC 5155 §4.1)."""
+
+    iterations: int
+    salt: bytes
+
+
+def chain(rdata: bytes) -> Chain | None:
+    """Read the rdata of an NSEC3PARAM or NSEC3 record; None for a hash or an effort that is not to be used."""
+    found = Chain(int.from_bytes(rdata[2:4], "big"), rdata[5 : 5 + rdata[4]])
+    return found if rdata[0] == 1 and found.iterations <= MAX_ITERATIONS else None
+
+
+def digest(name: bytes, by: Chain) -> bytes:
+    """Hash a lower-case name (RFC 5155 §5)."""
+    return _digest(name, by.iterations, by.salt)
+
+
+@lru_cache(maxsize=4096)
+def _digest(name: bytes, iterations: int, salt: bytes) -> bytes:
+    sha1 = hashlib.sha1
+    value = sha1(name + salt).digest()
+    for _ in range(iterations):
+        value = sha1(value + salt).digest()
+    return value
+
+
+def label(value: bytes) -> bytes:
+    """Return a hash as the label of an owner name: lower-case base32hex (RFC 4648 §7)."""
+    return b"\x20" + base64.b32encode(value).translate(_TO_HEX32)
+
+
+def hash_of(owner: bytes) -> bytes | None:
+    """Return the hash that a lower-case owner's first label stands for; None where it is none."""
+    if owner[0] != 32:
+        return None
+    try:
+        return base64.b32decode(owner[1:33].translate(_FROM_HEX32))
+    except ValueError:
+        return None
+
+
+# Proofs ---------------------------------------------------------------------------------------------------------------
+
+
+def of_name(zone: Zone, name: bytes) -> list[Section]:
+    """RFC 5155 §7.2.2: closest encloser, next closer name, wildcard at the closest encloser."""
+    encloser, proof = _encloser(zone, name)
+    return _distinct([*proof, _covering(zone, STAR + encloser)])
+
+
+def of_type(zone: Zone, name: bytes) -> list[Section]:
+    """RFC 5155 §7.2.3 and §7.2.4; a name without a record of its own is proved to be below an opt-out span."""
+    own = _matching(zone, name)
+    return [own] if own else _distinct(_encloser(zone, name)[1])
+
+
+def of_closer(zone: Zone, name: bytes, wildcard: bytes) -> list[Section]:
+    """RFC 5155 §7.2.6: the name one label below the wildcard's parent does not exist."""
+    return [_covering(zone, _next_closer(name, wildcard[2:]))]
+
+
+def of_type_at_wildcard(zone: Zone, name: bytes, wildcard: bytes) -> list[Section]:
+    """RFC 5155 §7.2.5."""
+    parent = wildcard[2:]
+    return _distinct([
+        _matching(zone, parent), _covering(zone, _next_closer(name, parent)), _matching(zone, wildcard),
+    ])  # fmt: skip
+
+
+def _encloser(zone: Zone, name: bytes) -> tuple[bytes, list[Section]]:
+    """Return the closest provable encloser, and the proof of it (RFC 5155 §7.2.1)."""
+    names = [zone.origin]
+    for below in lineage(name, zone.size):
+        names.append(below)
+        if below == name or (zone.node(below) is None and not zone.has_below(below)):
+            break
+    closer = names.pop()
+    while names:
+        own = _matching(zone, names[-1])
+        if own:
+            return names[-1], [own, _covering(zone, closer)]
+        closer = names.pop()
+    return zone.origin, []
+
+
+def _next_closer(name: bytes, parent: bytes) -> bytes:
+    while len(name) - name[0] - 1 > len(parent):
+        name = name[1 + name[0] :]
+    return name
+
+
+def _distinct(sections: list[Section]) -> list[Section]:
+    return list({id(section): section for section in sections if section}.values())
+
+
+# Records --------------------------------------------------------------------------------------------------------------
+
+
+def chain_of(zone: Zone) -> Chain | None:
+    """Return the parameters of the zone's chain: those whose NSEC3 of the apex is stored."""
+    apex = zone.node(zone.origin)
+    for rrset in apex.get(NSEC3PARAM) if apex is not None else EMPTY:
+        for rdata in rrset.rdatas:
+            found = chain(rdata)
+            if found and zone.store.txn.get(hashed_prefix(zone.number) + digest(zone.origin, found)) is not None:
+                return found
+    return None
+
+
+def _hashed(zone: Zone, name: bytes) -> bytes:
+    if zone.chain is None:
+        zone.chain = chain_of(zone)
+    return digest(name, zone.chain) if zone.chain is not None else b""
+
+
+def _matching(zone: Zone, name: bytes) -> Section:
+    """Return the NSEC3 record of a name that exists, with its signatures."""
+    at = hashed_prefix(zone.number) + _hashed(zone, name)
+    found = zone.proofs.get(at)
+    if found is None:
+        value = zone.store.txn.get(at)
+        if value is None:
+            return EMPTY
+        found = _kept(zone, at, value)
+    return found
+
+
+def _covering(zone: Zone, name: bytes) -> Section:
+    """Return the NSEC3 record whose span a name's hash lies in; a name that exists has its own."""
+    prefix = hashed_prefix(zone.number)
+    wanted = prefix + _hashed(zone, name)
+    cursor = zone.store.cursor
+    found = cursor.set_range(wanted)
+    if not (found and cursor.key() == wanted) and not (
+        (cursor.prev() if found else cursor.last()) and cursor.key().startswith(prefix)
+    ):
+        # Before the first hash comes the last one: the chain is a ring.
+        behind = cursor.set_range(prefix + b"\xff" * (HASH_BYTES + 1))
+        if not (cursor.prev() if behind else cursor.last()) or not cursor.key().startswith(prefix):
+            return EMPTY
+    at = cursor.key()
+    return zone.proofs.get(at) or _kept(zone, at, cursor.value())
+
+
+def _kept(zone: Zone, at: bytes, value: bytes) -> Section:
+    found = pick(label(at[-HASH_BYTES:]) + zone.origin, value, NSEC3)
+    zone.store.count_proof()
+    zone.proofs[at] = found
+    return found
