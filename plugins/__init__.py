@@ -23,9 +23,9 @@ ORDER: tuple[str, ...] = (
 )  # fmt: skip
 
 BUILT: tuple[str, ...] = (
-    "root", "metadata", "cancel", "timeouts", "multisocket", "reload", "bind", "debug", "ready", "health",
-    "prometheus", "errors", "log", "any", "chaos", "loadbalance", "cache", "template", "hosts", "file", "loop",
-    "forward", "erratic", "whoami",
+    "root", "metadata", "cancel", "timeouts", "multisocket", "reload", "nsid", "bufsize", "bind", "debug",
+    "ready", "health", "prometheus", "errors", "log", "local", "any", "chaos", "loadbalance", "tsig", "acl",
+    "cache", "header", "minimal", "template", "hosts", "file", "loop", "forward", "erratic", "whoami", "view",
 )  # fmt: skip
 
 
