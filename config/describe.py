@@ -95,7 +95,7 @@ def _positional(option: Option) -> str:
 
 
 def _words(label: str, least: int, most: int | None) -> str:
-    many = most is None or most > 1
+    many = most is None or most > max(least, 1)
     label = f"{label}..." if many and not label.endswith(("...", "]")) else label
     return label if least or label.startswith("[") else f"[{label}]"
 
