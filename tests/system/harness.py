@@ -8,9 +8,6 @@
 from __future__ import annotations
 
 import os
-import pickle
-import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,29 +15,24 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import dns.exception
 import dns.message
 import dns.query
-import dns.rcode
 
 from tests.bench.process import tree
 from tests.bench.run import free_port
 
 from . import kernel
-from .client import Sample
+from .load import ZONE, Findings, Load, checking, loading, tags
 
-ROOT = Path(__file__).parents[2]
 SHARDNS = Path(sys.executable).with_name("shardns")
 PATIENCE_S = 20.0
-ZONE = "check.test"
 COMPLETE = "[INFO] Reloading complete"
-_TAG = re.compile(r"-g(\d+)\.")
 
 ZONE_TEXT = """$ORIGIN check.test.
 $TTL 60
@@ -216,161 +208,22 @@ class Server:
         except (dns.exception.DNSException, OSError):
             return set()
 
+    # Load -----------------------------------------------------------------------------------------------------------
+
+    def checking(self, **more: Any) -> AbstractContextManager[Findings]:
+        """Have a checking client ask as long as the context lasts; see `load.checking`."""
+        return checking(self.port, **more)
+
+    def loading(self, seconds: float, **more: Any) -> AbstractContextManager[Load]:
+        """Run dnsperf beside what happens in the context; see `load.Load`."""
+        return loading(self.folder, self.port, seconds, **more)
+
 
 def _born(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
         return ""
-
-
-def tags(reply: dns.message.Message) -> set[int]:
-    """Return the generations that a reply names in any of its records."""
-    found = set()
-    for section in (reply.answer, reply.authority, reply.additional):
-        for rrset in section:
-            for text in (f"{rrset.name.to_text()} {rdata.to_text()}" for rdata in rrset):
-                found |= {int(tag) for tag in _TAG.findall(text)}
-                if rrset.rdtype == 1:
-                    high, low = text.split()[1].split(".")[2:]
-                    found.add(int(high) << 8 | int(low))
-    return found
-
-
-# Load -----------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Replied:
-    """One reply to the checking client. `generation` is -1 where it names none or several, or is no success."""
-
-    sent: float
-    received: float
-    generation: int
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What a checking client saw."""
-
-    replies: list[Replied]
-    lost: list[float]  # when they were sent
-
-    def first(self, generation: int, since: float) -> float:
-        """Return how long after a time the first reply of a generation came (s)."""
-        return min(one.received for one in self.replies if one.generation == generation) - since
-
-
-@contextmanager
-def checking(
-    port: int, *, rate: float = 1000, sockets: int = 16, name: str = ZONE, qtype: str = "MX"
-) -> Iterator[Findings]:
-    """Ask as long as the context lasts; the findings are filled in at its end."""
-    line = [sys.executable, "-m", "tests.system.client", str(port), str(rate), str(sockets), name, qtype]
-    findings = Findings([], [])
-    popen = subprocess.Popen(line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert popen.stdin is not None and popen.stdout is not None
-    try:
-        yield findings
-        popen.stdin.close()
-        samples: list[Sample] = pickle.loads(popen.stdout.read())
-        _judge(samples, findings)
-    finally:
-        popen.kill()
-        popen.wait()
-        popen.stdin.close()
-        popen.stdout.close()
-
-
-def _judge(samples: list[Sample], findings: Findings) -> None:
-    known: dict[bytes, int] = {b"": -1}
-    for sent, received, reply in samples:
-        if not received:
-            findings.lost.append(sent)
-            continue
-        if reply not in known:
-            message = dns.message.from_wire(bytes(2) + reply)
-            found = tags(message) if message.rcode() == dns.rcode.NOERROR else set()
-            known[reply] = found.pop() if len(found) == 1 else -1
-        findings.replies.append(Replied(sent, received, known[reply]))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What dnsperf counted."""
-
-    sent: int
-    lost: int
-    qps: float
-    rcodes: str
-    text: str
-
-
-class Load:
-    """A running dnsperf. It keeps its rate through pauses of the server: many queries may be outstanding."""
-
-    def __init__(
-        self,
-        server: Server,
-        seconds: float,
-        *,
-        rate: int = 20_000,
-        names: list[str] | None = None,
-        tcp: bool = False,
-        timeout_s: float = 5,
-    ) -> None:
-        queries = server.folder / f"queries-{time.monotonic_ns()}"
-        queries.write_text("\n".join(names or [f"www.{ZONE} A", f"{ZONE} MX", f"nx.{ZONE} A"]) + "\n")
-        line = ["dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d", str(queries), "-l", str(seconds)]
-        line += ["-Q", str(rate), "-q", str(max(100, rate)), "-c", "20", "-T", "1", "-b", "4096"]
-        line += ["-t", str(timeout_s), "-m", "tcp" if tcp else "udp"]
-        self.popen = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    def running(self) -> bool:
-        """Tell whether it still asks."""
-        return self.popen.poll() is None
-
-    def outcome(self) -> Outcome:
-        """Wait for its end; returns what it counted."""
-        text, _ = self.popen.communicate(timeout=300)
-
-        def number(label: str) -> float:
-            found = re.search(rf"{label}:\s+([\d.]+)", text)
-            assert found, text
-            return float(found[1])
-
-        rcodes = re.search(r"Response codes:\s+(.*)", text)
-        return Outcome(
-            int(number("Queries sent")),
-            int(number("Queries lost")),
-            number("Queries per second"),
-            rcodes[1] if rcodes else "",
-            text,
-        )
-
-    def close(self) -> None:
-        """End it early."""
-        if self.popen.poll() is None:
-            self.popen.kill()
-        self.popen.wait()
-        if self.popen.stdout is not None:
-            self.popen.stdout.close()
-
-
-@contextmanager
-def load(server: Server, seconds: float, **more: Any) -> Iterator[Load]:
-    """Run dnsperf beside what happens in the context; read `outcome()` in it or after it."""
-    running = Load(server, seconds, **more)
-    try:
-        yield running
-    finally:
-        if sys.exc_info()[0] is not None:
-            running.close()
-
-
-def has_dnsperf() -> bool:
-    """Tell whether the load generator is installed."""
-    return shutil.which("dnsperf") is not None
 
 
 def taken_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> tuple[socket.socket, int]:
