@@ -70,7 +70,7 @@ def overloads(name: str) -> tuple[tuple[tuple[Type, ...], Type], ...]:
 
 def _collection(checker: Checker, node: Builtin) -> Type:
     given = checker.check(node.arguments[0])
-    if given is not ANY and given.kind not in ("array", "bytes"):
+    if given.kind != "any" and given.kind not in ("array", "bytes"):
         raise Mistake(node.arguments[0], f"builtin {node.name} takes only array (got {given.text})")
     return given
 
@@ -141,7 +141,7 @@ def _one(kinds: str, gives: Callable[[Type], Type], text: str) -> Judge:
 
 
 def _go(given: Type) -> str:
-    return "interface {}" if given is ANY else given.text
+    return "interface {}" if given.kind == "any" else given.text
 
 
 def _aggregate(checker: Checker, node: Builtin) -> Type:
@@ -197,7 +197,7 @@ def _get(checker: Checker, node: Builtin) -> Type:
     if isinstance(first, Name) and first.name == "$env":
         name = second.value if isinstance(second, Literal) else None
         return checker.environment.get(name, ANY) if isinstance(name, str) else ANY
-    if base is ANY:
+    if base.kind == "any":
         return ANY
     if base.kind in ("array", "bytes"):
         if key not in (ANY, INT):
@@ -215,7 +215,7 @@ CALLS: dict[str, Judge] = {
     **dict.fromkeys(("all", "none", "any", "one"), _tested(lambda _: BOOL)),
     **dict.fromkeys(("count", "findIndex", "findLastIndex"), _tested(lambda _: INT)),
     **dict.fromkeys(("find", "findLast"), _tested(lambda collection: collection.of)),
-    "filter": _tested(lambda collection: ARRAY if collection is ANY else array_of(collection.of)),
+    "filter": _tested(lambda collection: ARRAY if collection.kind == "any" else array_of(collection.of)),
     "map": _map,
     "sum": _sum,
     "groupBy": _group_by,

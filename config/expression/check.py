@@ -1,4 +1,4 @@
-"""The static checker: unknown names, operand types, arguments. What it cannot know is ANY and judged when it runs."""
+"""The static checker: unknown names, operand types, arguments. A type that it cannot know is ANY, judged at run time."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Checker:
         if node.op in ("not", "!"):
             if given in (ANY, BOOL):
                 return BOOL
-        elif given is ANY or given.is_number:
+        elif given.kind == "any" or given.is_number:
             return given
         raise self.error(node, f"invalid operation: {node.op} (mismatched type {given.text})")
 
@@ -116,7 +116,7 @@ class Checker:
                 regex.compile(node.right.value)
             except regex.BadRegex as error:
                 raise self.error(node, str(error)) from None
-        if node.op == "in" and right.kind == "map" and left is not ANY and not assignable(left, STRING):
+        if node.op == "in" and right.kind == "map" and left.kind != "any" and not assignable(left, STRING):
             raise self.error(node, f"cannot use {left.text} as type string in map key")
         found = binary_type(node.op, left, right)
         if found is not None:
@@ -134,14 +134,14 @@ class Checker:
                 return ANY
             return self.name(node, name, variables=False)
         base, key = self.check(node.base), self.check(node.key)
-        if base is ANY:
+        if base.kind == "any":
             return ANY
         if name is not None and base.kind == "nil":
             raise self.error(node, f"type nil has no field {name}")
         if name is not None and (base.kind, name) in METHODS:
             return METHODS[base.kind, name]
         if base.kind == "map":
-            if key is not ANY and not assignable(key, STRING) and base.text == MAP.text:
+            if key.kind != "any" and not assignable(key, STRING) and base.text == MAP.text:
                 raise self.error(node.key, f"cannot use {key.text} to get an element from {base.text}")
             return base.of
         if base.kind in ("array", "bytes"):
@@ -155,7 +155,7 @@ class Checker:
     def slice(self, node: Slice) -> Type:
         """`base[low:high]`."""
         base = self.check(node.base)
-        if base is not ANY and base.kind not in ("string", "array", "bytes"):
+        if base.kind != "any" and base.kind not in ("string", "array", "bytes"):
             raise self.error(node, f"cannot slice {base.text}")
         for bound in (node.low, node.high):
             if bound is not None and (given := self.check(bound)) not in (ANY, INT):
@@ -172,7 +172,7 @@ class Checker:
         elif isinstance(node.callee, Member) and isinstance(node.callee.key, Literal):
             name = str(node.callee.key.value)
         callee = self.check(node.callee)
-        if callee is ANY:
+        if callee.kind == "any":
             for argument in node.arguments:
                 self.check(argument)
             return ANY
@@ -190,8 +190,8 @@ class Checker:
             raise self.error(node, f"not enough arguments to call {name}")
         for argument, wanted in zip(given, takes, strict=True):
             found = self.check(argument)
-            wanted_text = "interface {}" if wanted is ANY else wanted.text
-            if found.kind == "nil" and wanted is not ANY:
+            wanted_text = "interface {}" if wanted.kind == "any" else wanted.text
+            if found.kind == "nil" and wanted.kind != "any":
                 raise self.error(argument, f"cannot use nil as argument (type {wanted_text}) to call {name}")
             if not assignable(found, wanted) and not (found == INT and wanted == FLOAT):
                 raise self.error(

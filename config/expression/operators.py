@@ -41,9 +41,9 @@ def binary_type(op: str, left: Type, right: Type) -> Type | None:
     if op == "??":
         if left.kind == "nil" or right.kind == "nil":
             return right if left.kind == "nil" else left
-        return left if left is not ANY and assignable(right, left) else ANY
+        return left if left.kind != "any" and assignable(right, left) else ANY
     kinds, gives = _MAYBE[op]
-    if left is ANY or right is ANY:
+    if left.kind == "any" or right.kind == "any":
         return gives if maybe(left, right, *kinds) else None
     if op in ("+", "-", "*") and left.is_number and right.is_number:
         return INT if left == right == INT else FLOAT
@@ -61,7 +61,7 @@ def binary_type(op: str, left: Type, right: Type) -> Type | None:
 def _membership(left: Type, right: Type) -> Type | None:
     if right.kind == "array":
         return BOOL if comparable(left, right.of) else None
-    if right.kind in ("map", "bytes") or right is ANY or (left is ANY and right == STRING):
+    if right.kind in ("map", "bytes") or right.kind == "any" or (left.kind == "any" and right == STRING):
         return BOOL
     return None
 

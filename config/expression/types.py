@@ -64,13 +64,13 @@ def array_of(element: Type) -> Type:
 
 def function(takes: tuple[Type, ...], gives: Type) -> Type:
     """Return the type of a function, for an environment."""
-    inside = ", ".join("interface {}" if one is ANY else one.text for one in takes)
+    inside = ", ".join("interface {}" if one.kind == "any" else one.text for one in takes)
     return Type(f"func({inside}) {gives.text}", "function", takes=takes, gives=gives)
 
 
 def assignable(given: Type, wanted: Type) -> bool:
     """Tell whether a value of one type may stand where the other is wanted; ANY is judged when it runs."""
-    if wanted is ANY or given is ANY or given.text == wanted.text:
+    if wanted.kind == "any" or given.kind == "any" or given.text == wanted.text:
         return True
     return given.kind == "nil" and wanted.kind in ("array", "map", "location")
 
@@ -85,6 +85,6 @@ def comparable(left: Type, right: Type) -> bool:
 
 def maybe(left: Type, right: Type, *kinds: Kind) -> bool:
     """Tell whether an operator for these kinds may work, one side or both being known only when it runs."""
-    if left is ANY:
-        return right is ANY or right.kind in kinds
-    return right is ANY and left.kind in kinds
+    if left.kind == "any":
+        return right.kind == "any" or right.kind in kinds
+    return right.kind == "any" and left.kind in kinds

@@ -9,19 +9,21 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import random
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from shardns.config.golang import duration_text
 from shardns.worker.plugin import Layer, Service, SetupError, Steps
 from shardns.worker.query import Query
 from shardns.worker.reply import Drop, Reply
 from shardns.worker.scope import Scope
-from shardns.worker.store.publish import Staging
 from shardns.worker.wire.codes import AAAA, AXFR, IXFR, SRV, A
 
 from .options import Options
 from .order import network, preferred, round_robin, weighted
 from .weights import BadWeights, Table, Unopened, parse, read
+
+if TYPE_CHECKING:
+    from shardns.worker.store.publish import Staging
 
 VARIANTS = 8  # different orders of one answer that the memo may keep
 _TRANSFERS = frozenset((AXFR, IXFR))

@@ -51,7 +51,7 @@ def record(text: str) -> RRset:
     while at < len(data) and (empty := _EMPTY_LINE.match(data, at)):
         at, line = empty.end(), line + 1
     sink = _First()
-    reader = Reader(_NoFiles(), "", b"\0", sink)
+    reader = Reader(_NoFiles(), "", b"\0", sink, folds=False)
     reader.default = Default(DEFAULT_TTL_S, False)
     if at < len(data):
         try:

@@ -211,6 +211,12 @@ def test_programs_are_values() -> None:
     assert again.run(VALUES) == 8
 
 
+def test_an_environment_with_any_in_it_survives_pickling() -> None:
+    types = {"group": function((ANY,), STRING), "x": ANY}
+    program = pickle.loads(pickle.dumps(expression.compile("group('a') + string(x)", types)))
+    assert program.run({"group": lambda key: f"<{key}>", "x": 1}) == "<a>1"
+
+
 @pytest.mark.parametrize("word", ["a", "_x1", "twice"])
 def test_a_word_can_name_a_variable(word: str) -> None:
     assert expression.is_name(word)

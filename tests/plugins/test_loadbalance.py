@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from shardns.plugins.loadbalance.loadbalance import LoadBalance, Options
+from shardns.plugins.loadbalance.loadbalance import LoadBalance
+from shardns.plugins.loadbalance.options import Options
 from shardns.plugins.loadbalance.order import drawn, weighted
 from shardns.plugins.loadbalance.weights import BadWeights, parse
 from shardns.worker.plugin import SetupError
@@ -138,8 +139,8 @@ def test_failures_and_silence_stay_as_they_are() -> None:
 
 def test_preferred_networks_come_first_and_what_is_in_none_last() -> None:
     layer = plugin("loadbalance round_robin {\n prefer 2001:db8::/32 10.9.20.0/24\n prefer 10.9.30.0/24\n}")
-    texts = "10.9.30.1 10.9.20.5 192.168.1.2 10.10.0.1 10.9.20.3 172.16.0.1".split()
-    texts += "2001:db8::1 2001:db8:abcd::1 fd00::1".split()
+    texts = ["10.9.30.1", "10.9.20.5", "192.168.1.2", "10.10.0.1", "10.9.20.3", "172.16.0.1"]
+    texts += ["2001:db8::1", "2001:db8:abcd::1", "fd00::1"]
     section = Section([*map(address, texts), other(CNAME), other(TXT)])
     found = ordered(layer, Reply(answer=section, additional=section, authority=section))
     for part in (found.answer, found.additional):

@@ -46,13 +46,18 @@ class Reader:
         sink: Sink,
         *,
         inspect: Callable[[bytes, int, bytes], None] | None = None,
+        folds: bool = True,
     ) -> None:
-        """`inspect` sees (owner, type, rdata) of every record that is not plain, before the sink; it may raise."""
+        """`inspect` sees (owner, type, rdata) of every record that is not plain, before the sink; it may raise.
+
+        `folds`: names in the rdata become lower case, as the reference keeps its zones.
+        """
         self.sources = sources
         self.path = path
         self.origin = origin
         self.sink = sink
         self.inspect = inspect
+        self.folds = folds
         self.default: Default | None = None
         self.owner = b""
         self.last_ttl = 0
@@ -201,7 +206,9 @@ class Reader:
         behind = Words(words[at + 1 : -1], end, self.origin)
         if not behind.words:
             raise Bad("unexpected newline", end)
-        rdata = fold(rtype, rdata_of(rtype, behind))
+        rdata = rdata_of(rtype, behind)
+        if self.folds:
+            rdata = fold(rtype, rdata)
         if behind.at < len(behind.words):
             raise Bad("garbage after rdata", behind.words[behind.at])
         if self.inspect is not None:
