@@ -1,4 +1,4 @@
-"""The static checker: unknown names, operand types, arguments. A type that it cannot know is ANY, judged at run time."""
+"""The static checker: unknown names, operand types, arguments. What it cannot know is ANY, judged at run time."""
 
 from __future__ import annotations
 
