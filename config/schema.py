@@ -38,7 +38,8 @@ class Rules:
     `repeat`: what several lines of the directive in one block mean: `once` is refused with the reference's text,
     `count` is a wrong argument count, `first` and `last` let one line count (later lines are then not even judged, or
     earlier ones only judged), `each` makes the options a tuple, `merge` lets later lines change what earlier ones set.
-    `unknown`: the text for an unknown property (`{}` is the word), None for a wrong argument count.
+    `unknown`: the text for an unknown property (`{}` is the word), None for a wrong argument count; `unknown_inner`
+    stands before it.
     `surplus`: words beyond the arguments are an error, the start of the directive's next line (`again`), or ignored.
     `prefix` replaces `plugin/DIRECTIVE: `; `inner` stands between it and complaints about the directive's own line.
     `block`: False refuses `{` even where the class has properties, True allows an empty block where it has none,
@@ -48,6 +49,7 @@ class Rules:
     repeat: Lines = "once"
     unknown: str | None = "unknown property '{}'"
     unknown_located: bool = True
+    unknown_inner: str = ""
     surplus: Literal["error", "again", "ignore"] = "error"
     prefix: str | None = None
     inner: str = ""
