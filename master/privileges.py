@@ -9,7 +9,7 @@ import os
 import pwd
 from typing import NamedTuple
 
-from .process import refuse_new_privileges
+from .process import die_with_parent, refuse_new_privileges
 
 
 class User(NamedTuple):
@@ -41,4 +41,5 @@ def drop(user: User | None) -> None:
         os.initgroups(user.name, user.gid)
         os.setresgid(user.gid, user.gid, user.gid)
         os.setresuid(user.uid, user.uid, user.uid)
+        die_with_parent()  # the kernel forgets it when the user changes: prctl(2)
     refuse_new_privileges()

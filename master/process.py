@@ -52,7 +52,7 @@ def _settle(title: str, keep: set[int], master: int) -> None:
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    die_with_parent()
     if os.getppid() != master:  # it died before the line above
         os._exit(0)
     close_all_but(keep | {0, 1, 2})
@@ -68,6 +68,11 @@ def close_all_but(keep: set[int]) -> None:
         low = fd + 1
     highest = max((int(name) for name in os.listdir("/proc/self/fd")), default=low) if os.path.isdir("/proc") else 65536
     os.closerange(low, highest + 1)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends."""
+    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def refuse_new_privileges() -> None:

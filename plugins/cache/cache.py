@@ -14,6 +14,7 @@ from shardns.worker.query import Query
 from shardns.worker.reply import Reply
 from shardns.worker.scope import Scope
 from shardns.worker.store.cache import CacheStore, tail
+from shardns.worker.store.environment import reader_check
 from shardns.worker.store.sweep import ALIVE_S, Sweeper
 from shardns.worker.wire.codes import AA, AD, CD, RA
 from shardns.worker.wire.edns import DO
@@ -116,15 +117,15 @@ class Cache(Layer[Options], Service[Options]):
         scope.every(ALIVE_S / 3, self.tidy)
 
     def sweep(self) -> None:
-        """Delete a slice of what expired, is too much, or is of no configuration any more."""
+        """Free what dead readers pinned; delete a slice of what expired, is too much, or is of no configuration."""
+        reader_check(self.shelf.store.environment)
         if self.sweeper.slice() + self.sweeper.relieve():
             self.shelf.show_entries(self.sweeper.labels())
         self.sweeper.drop_abandoned()
 
     def tidy(self) -> None:
-        """Renew the sign of life; free what dead readers pinned."""
+        """Renew the sign of life."""
         self.sweeper.claim()
-        self.shelf.store.environment.reader_check()
 
 
 PLUGIN = Cache

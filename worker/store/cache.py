@@ -150,6 +150,8 @@ class CacheStore:
     def _failed(self, error: lmdb.Error) -> None:
         failures.inc()
         log.trace_once(error)
+        if isinstance(error, lmdb.MapFullError):  # pages that a dead process pinned may be what is missing
+            self.environment.reader_check()
 
     # Writing -----------------------------------------------------------------------------------------------------
 

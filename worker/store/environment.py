@@ -30,7 +30,7 @@ def open_cache(folder: Path, size_bytes: int) -> Any:
 
 
 def _open(path: Path, map_size: int) -> Any:
-    return lmdb.open(
+    environment = lmdb.open(
         str(path),
         map_size=map_size,
         subdir=False,
@@ -43,6 +43,9 @@ def _open(path: Path, map_size: int) -> Any:
         # Look-ups are random, so reading ahead would only fetch pages nobody asked for.
         readahead=False,
     )
+    # Whoever opens may be the successor of a process that was killed: what that one read must not pin pages.
+    environment.reader_check()
+    return environment
 
 
 def reader_check(environment: Any) -> int:
