@@ -15,7 +15,7 @@ import errno
 import select
 import socket
 import sys
-from typing import Final
+from typing import Final, Protocol
 
 ROWS: Final = 64
 SIZE: Final = 512  # octets; what the reference reads of a datagram (spec core §4.1)
@@ -52,6 +52,20 @@ class _Message(ctypes.Structure):
 _libc = ctypes.CDLL(None, use_errno=True)
 _recvmmsg = _libc.recvmmsg
 _sendmmsg = _libc.sendmmsg
+
+
+Row = tuple[bytes, bytes, bytes, bytes]  # receiver, control data, message ID, the rest of the answer
+
+
+class Overflow(Protocol):
+    """Takes the answers that a full socket does not take; without one a burst waits a moment for room."""
+
+    @property
+    def full(self) -> bool:
+        """Tell whether there is room for no more."""
+
+    def keep(self, rows: list[Row]) -> None:
+        """Take answers, oldest first."""
 
 
 class Burst:
@@ -100,6 +114,8 @@ class Burst:
         self._out_at = ctypes.addressof(self._out)
         self._compact_at = ctypes.addressof(self._compact)
         self._last = 0
+        self.overflow: Overflow | None = None
+        self._again: Outbox | None = None
 
     def receive(self) -> int:
         """Receive what waits, at most `ROWS` datagrams; returns their number."""
@@ -138,13 +154,34 @@ class Burst:
         while count > 0:
             sent = _sendmmsg(self.fd, ctypes.c_void_p(at), count, _DONTWAIT)
             if sent < 0:
-                if ctypes.get_errno() in (errno.EAGAIN, errno.ENOBUFS) and not waited:
-                    waited = True
-                    wait_writable(self.fd)
-                    continue
+                if ctypes.get_errno() in (errno.EAGAIN, errno.ENOBUFS):
+                    if self.overflow is not None:
+                        self.overflow.keep([_row(at + i * _HEADER) for i in range(count)])
+                        return
+                    if not waited:
+                        waited = True
+                        wait_writable(self.fd)
+                        continue
                 sent = 1  # the message at the head cannot be sent (port 0, no route): go on behind it
             at += sent * _HEADER
             count -= sent
+
+    def resend(self, rows: list[Row]) -> None:
+        """Send answers that an overflow has kept."""
+        if self._again is None:
+            self._again = Outbox(self)
+        for row in rows:
+            self._again.add(*row)
+        self._again.flush()
+
+
+def _row(at: int) -> Row:
+    """Copy the message at an address."""
+    message = _Message.from_address(at)
+    pieces = (_Iovec * 2).from_address(message.iov)
+    control = ctypes.string_at(message.control, message.control_size) if message.control else b""
+    ident, answer = (ctypes.string_at(piece.base, piece.size) for piece in pieces)
+    return ctypes.string_at(message.name, message.name_size), control, ident, answer
 
 
 class Outbox:

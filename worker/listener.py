@@ -5,11 +5,13 @@ A zone's entries keep the order of the file (views); choosing among them is the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .address import Address
 
 if TYPE_CHECKING:
+    from .burst import Burst, Overflow
     from .site import Site
 
 
@@ -17,7 +19,8 @@ class Listener:
     """`label` is the `server` label of metrics (`dns://:53`); `local` the bound address.
 
     `zones` maps a zone (wire name) to the sites that serve it, in file order. `any_class` lets classes other than IN
-    in (chaos, forward); `debug` lets a panic end the process.
+    in (chaos, forward); `debug` lets a panic end the process. `overflow` makes what takes the answers that a UDP socket
+    does not take.
     """
 
     def __init__(self, index: int, label: str, transport: str, host: str, port: int) -> None:
@@ -36,6 +39,7 @@ class Listener:
         self.idle_s = 10.0
         self.max_tcp_queries = -1
         self.filtered = False
+        self.overflow: Callable[[Burst], Overflow] | None = None
 
     def add(self, zone: bytes, site: Site) -> None:
         """Register one zone of a site."""

@@ -42,6 +42,8 @@ class UdpSocket:
         self.listener = dispatch.listener
         self.burst = Burst(sock, packet_info=has_packet_info(sock))
         self.outbox = Outbox(self.burst)
+        if self.listener.overflow is not None:
+            self.burst.overflow = self.listener.overflow(self.burst)
         self.dual = sock.family == socket.AF_INET6
         self.memos = (Memo(budget), Memo(budget)) if budget is not None else None  # IPv4, IPv6
         self._slices = [
@@ -71,7 +73,7 @@ class UdpSocket:
 
     def _answer(self, count: int) -> None:
         # Hot path: 1.2 µs a memo hit (tests/bench, row auth).
-        burst, memos = self.burst, self.memos
+        burst, memos = self.burst, self.memo_pair()
         data, names, sizes, words = burst.data, burst.names, burst.sizes, burst.answers
         now = time.monotonic()
         held: list[bytes] = []
@@ -110,11 +112,17 @@ class UdpSocket:
             absent = set(missing)
             burst.send_rows([row for row in range(count) if row not in absent])
 
+    def memo_pair(self) -> tuple[Memo, Memo] | None:
+        """Return the memos; none while answers pile up, so that every query comes to the chain (`shed`)."""
+        overflow = self.burst.overflow
+        return self.memos if overflow is None or not overflow.full else None
+
     def _slow(self, row: int, key: bytes, found: bytes | Entry | None, family: int, now: float) -> Answer:
         """Answer what is not a plain memo hit; None where nothing is sent now."""
         burst = self.burst
         sender = burst.sender(row)
-        memo = self.memos[family - 1] if self.memos else None
+        memos = self.memo_pair()
+        memo = memos[family - 1] if memos else None
         base = row * SIZE
         if memo is not None and (found is not None or memo.old):
             ident = (burst.data[base] << 8) | burst.data[base + 1]
