@@ -144,7 +144,8 @@ class Reader:
         if self.rules.unknown is None:
             raise WrongCount(at=head, hint=nearest(head.text, list(properties(self.schema))))
         text = fill(self.rules.unknown, head.text)
-        raise Refuse(text, self.rules.unknown_located, head, self.rules.unknown_inner, hint=nearest(head.text, list(properties(self.schema))))
+        hint = nearest(head.text, list(properties(self.schema)))
+        raise Refuse(text, self.rules.unknown_located, head, self.rules.unknown_inner, hint)
 
     def _property(self, option: Option, state: dict[str, Any], seen: set[str]) -> None:
         """Read one property of the block."""
