@@ -107,7 +107,8 @@ class Keeping:
         assert self.staging is not None
         status = os.stat(kept.file.path)
         work = load(
-            self.staging, Sources(), kept.file.path, kept.file.origin, self.owner, serial=serial, reuse=reuse
+            self.staging, Sources(), kept.file.path, kept.file.origin, self.owner,
+            serial=serial, reuse=reuse, complete=kept.file.complete,
         )  # fmt: skip
         kept.loaded = await in_slices(work)
         kept.seen = (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -36,5 +36,8 @@ class Options(Schema, repeat="each"):
     fallthrough: Annotated[tuple[bytes, ...] | None, Fallthrough()] = None
     "Pass queries for names that do not exist to the next plugin; with zones, only for names in them."
 
+    complete_proofs: Annotated[bool, Flag(rest="property")] = False
+    "For zones signed with NSEC: send every proof that RFC 4035 asks for, not only those that the reference sends."
+
     upstream: Annotated[tuple[str, ...], Props(STRING("ANYTHING"), least=0)] = ()
     "Accepted and ignored: names outside are always looked up by the server itself."

@@ -15,6 +15,7 @@ class ZoneFile:
     path: str
     reload_s: float
     by_mtime: bool
+    complete: bool = False
 
 
 def zone_files(lines: tuple[Options, ...]) -> list[ZoneFile]:
@@ -27,7 +28,10 @@ def zone_files(lines: tuple[Options, ...]) -> list[ZoneFile]:
     for line in lines:
         reload_s = line.reload if line.reload is not None else reload_s
         by_mtime = by_mtime or line.reload_by_mtime
-        found += [ZoneFile(origin, line.path, reload_s, by_mtime) for origin in dict.fromkeys(line.zones)]
+        found += [
+            ZoneFile(origin, line.path, reload_s, by_mtime, line.complete_proofs)
+            for origin in dict.fromkeys(line.zones)
+        ]
     return found
 
 

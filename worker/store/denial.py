@@ -3,8 +3,8 @@
 1. A proof is a list of sections, each one NSEC or NSEC3 record and its signatures; a zone keeps the sections it has
    decoded by their store key, so a proof that comes again is the same objects and its answer can be shared.
 2. A zone with NSEC records is answered from as the reference does, and completed wherever that leaves a proof open
-   that nobody recorded. The cases of the reference that are known to be incomplete are closed for zones with `PROOFS`
-   (and for all NSEC3 zones): wildcard NODATA, wildcard aliases, insecure referrals, denials behind an alias.
+   that nobody relies on. What it is known to leave out is there in zones with `PROOFS` (and in all NSEC3 zones): for
+   NXDOMAIN below empty non-terminals, wildcard NODATA, wildcard aliases, insecure referrals, denials behind aliases.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ def of_name(zone: Zone, name: bytes) -> Proof:
     if zone.flags & HASHED:
         return hashed.of_name(zone, name)
     known, encloser = _enclosers(zone, name)
-    return _distinct([
+    return hashed.distinct([
         _covering(zone, name),
-        EMPTY if known is None else _covering(zone, STAR + known),
-        EMPTY if known == encloser else _covering(zone, STAR + encloser),
+        EMPTY if known is None else _no_wildcard(zone, known),
+        _no_wildcard(zone, encloser) if encloser != known and zone.flags & PROOFS else EMPTY,
     ])  # fmt: skip
 
 
 def of_records(zone: Zone, name: bytes) -> Proof:
     """Prove that an empty non-terminal has no records (RFC 4035 §3.1.3.1, RFC 5155 §7.2.3)."""
-    return hashed.of_type(zone, name) if zone.flags & HASHED else _distinct([_covering(zone, name)])
+    return hashed.of_type(zone, name) if zone.flags & HASHED else hashed.distinct([_covering(zone, name)])
 
 
 def of_type(zone: Zone, node: Node) -> Proof:
     """Prove that a name has no records of some type."""
-    return hashed.of_type(zone, node.name) if zone.flags & HASHED else _distinct([node.get(NSEC, True)])
+    return hashed.of_type(zone, node.name) if zone.flags & HASHED else hashed.distinct([node.get(NSEC, True)])
 
 
 def of_closer(zone: Zone, name: bytes, wildcard: bytes) -> Proof:
     """Prove that nothing stands closer to a name than the wildcard that answers for it (RFC 4035 §3.1.3.3)."""
-    return hashed.of_closer(zone, name, wildcard) if zone.flags & HASHED else _distinct([_covering(zone, name)])
+    return hashed.of_closer(zone, name, wildcard) if zone.flags & HASHED else hashed.distinct([_covering(zone, name)])
 
 
 def of_type_at_wildcard(zone: Zone, name: bytes, star: Node | None, wildcard: bytes) -> Proof:
@@ -62,7 +62,7 @@ def of_type_at_wildcard(zone: Zone, name: bytes, star: Node | None, wildcard: by
     if not zone.flags & PROOFS:
         return [] if star is None else of_type(zone, star)
     own = _covering(zone, wildcard) if star is None else star.get(NSEC, True)
-    return _distinct([own, _covering(zone, name)])
+    return hashed.distinct([own, _covering(zone, name)])
 
 
 def of_ds(zone: Zone, cut: Node) -> Proof:
@@ -119,11 +119,12 @@ def _enclosers(zone: Zone, name: bytes) -> tuple[bytes | None, bytes]:
     return known, closest
 
 
-def _distinct(sections: list[Section]) -> Proof:
-    found: Proof = []
-    for section in sections:
-        if section and not any(section is known or section == known for known in found):
-            found.append(section)
+def _no_wildcard(zone: Zone, encloser: bytes) -> Section:
+    star = STAR + encloser
+    found = zone.proofs.get(star)  # by its name: no store key begins like one
+    if found is None:
+        found = zone.proofs[star] = _covering(zone, star)
+        zone.store.count_proof()
     return found
 
 

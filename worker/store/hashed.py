@@ -73,13 +73,18 @@ def hash_of(owner: bytes) -> bytes | None:
 def of_name(zone: Zone, name: bytes) -> list[Section]:
     """RFC 5155 §7.2.2: closest encloser, next closer name, wildcard at the closest encloser."""
     encloser, proof = _encloser(zone, name)
-    return _distinct([*proof, _covering(zone, STAR + encloser)])
+    star = STAR + encloser
+    no_wildcard = zone.proofs.get(star)  # by its name: no store key begins like one
+    if no_wildcard is None:
+        no_wildcard = zone.proofs[star] = _covering(zone, star)
+        zone.store.count_proof()
+    return distinct([*proof, no_wildcard])
 
 
 def of_type(zone: Zone, name: bytes) -> list[Section]:
     """RFC 5155 §7.2.3 and §7.2.4; a name without a record of its own is proved to be below an opt-out span."""
     own = _matching(zone, name)
-    return [own] if own else _distinct(_encloser(zone, name)[1])
+    return [own] if own else distinct(_encloser(zone, name)[1])
 
 
 def of_closer(zone: Zone, name: bytes, wildcard: bytes) -> list[Section]:
@@ -90,7 +95,7 @@ def of_closer(zone: Zone, name: bytes, wildcard: bytes) -> list[Section]:
 def of_type_at_wildcard(zone: Zone, name: bytes, wildcard: bytes) -> list[Section]:
     """RFC 5155 §7.2.5."""
     parent = wildcard[2:]
-    return _distinct([
+    return distinct([
         _matching(zone, parent), _covering(zone, _next_closer(name, parent)), _matching(zone, wildcard),
     ])  # fmt: skip
 
@@ -117,8 +122,13 @@ def _next_closer(name: bytes, parent: bytes) -> bytes:
     return name
 
 
-def _distinct(sections: list[Section]) -> list[Section]:
-    return list({id(section): section for section in sections if section}.values())
+def distinct(sections: list[Section]) -> list[Section]:
+    """Return the sections without empty ones and repetitions; octets are compared, records stay undecoded."""
+    found: list[Section] = []
+    for section in sections:
+        if section and not any([section is known or section.wire == known.wire for known in found]):
+            found.append(section)
+    return found
 
 
 # Records --------------------------------------------------------------------------------------------------------------

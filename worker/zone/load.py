@@ -13,7 +13,7 @@ from ..store.chain import BrokenChain
 from ..store.layout import PROOFS
 from ..store.nodes import runs
 from ..store.publish import Staging, ZoneWriter
-from ..wire.codes import SOA
+from ..wire.codes import NSEC3PARAM, SOA
 from ..wire.names import to_text
 from .errors import ZoneTextError, quoted
 from .sources import Sources
@@ -90,6 +90,8 @@ def _read(writer: ZoneWriter, sources: Sources, path: str, origin: bytes, serial
             seen = True
             if serial is not None and int.from_bytes(rdata[_SERIAL], "big") == serial:
                 raise SameSerial(f"no change in SOA serial for origin {zone} in file {path}, with {serial} SOA serial")
+        elif rtype == NSEC3PARAM and name.lower() != origin:
+            raise BrokenChain(name.lower())
 
     try:
         yield from Reader(sources, path, origin, writer, inspect=inspect).read()
