@@ -34,6 +34,8 @@ SHARDNS = Path(sys.executable).with_name("shardns")
 PATIENCE_S = 20.0
 COMPLETE = "[INFO] Reloading complete"
 
+LAUNCHER = "import sys\n{}\nfrom shardns.master.cli import main\nsys.exit(main())"
+
 ZONE_TEXT = """$ORIGIN check.test.
 $TTL 60
 @ SOA ns-g{n}. root-g{n}. {n} 7200 3600 1209600 60
@@ -64,10 +66,16 @@ def until(what: Callable[[], Any], patience_s: float = PATIENCE_S, why: str = "w
 
 
 class Server:
-    """A shardns process. Configure it, `start` it, `close` it (or use it as a context)."""
+    """A shardns process. Configure it, `start` it, `close` it (or use it as a context).
 
-    def __init__(self, folder: Path, *, workers: int = 2, environ: Mapping[str, str] | None = None) -> None:
+    `before` is Python that runs in its master first: the way to a failure that no configuration can cause.
+    """
+
+    def __init__(
+        self, folder: Path, *, workers: int = 2, environ: Mapping[str, str] | None = None, before: str = ""
+    ) -> None:
         self.folder = folder
+        self.program = [str(SHARDNS)] if not before else [sys.executable, "-c", LAUNCHER.format(before)]
         self.port = free_port()
         self.workers = workers
         self.corefile = folder / "Corefile"
@@ -100,7 +108,7 @@ class Server:
         if not self.corefile.exists():
             self.configure(self.tagged(1))
         self.popen = subprocess.Popen(
-            [SHARDNS, "-conf", self.corefile, "--workers", str(self.workers), *flags],
+            [*self.program, "-conf", str(self.corefile), "--workers", str(self.workers), *flags],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -124,6 +124,7 @@ class Load:
         line += ["-Q", str(rate), "-q", str(max(100, rate)), "-c", "20", "-T", "1", "-b", "4096"]
         line += ["-t", str(timeout_s), "-m", "tcp" if tcp else "udp"]
         self.popen = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self._outcome: Outcome | None = None
 
     def running(self) -> bool:
         """Tell whether it still asks."""
@@ -131,21 +132,9 @@ class Load:
 
     def outcome(self) -> Outcome:
         """Wait for its end; returns what it counted."""
-        text, _ = self.popen.communicate(timeout=300)
-
-        def number(label: str) -> float:
-            found = re.search(rf"{label}:\s+([\d.]+)", text)
-            assert found, text
-            return float(found[1])
-
-        rcodes = re.search(r"Response codes:\s+(.*)", text)
-        return Outcome(
-            int(number("Queries sent")),
-            int(number("Queries lost")),
-            number("Queries per second"),
-            rcodes[1] if rcodes else "",
-            text,
-        )
+        if self._outcome is None:
+            self._outcome = _counted(self.popen.communicate(timeout=300)[0])
+        return self._outcome
 
     def close(self) -> None:
         """End it early."""
@@ -156,15 +145,26 @@ class Load:
             self.popen.stdout.close()
 
 
+def _counted(text: str) -> Outcome:
+    def number(label: str) -> float:
+        found = re.search(rf"{label}:\s+([\d.]+)", text)
+        assert found, text
+        return float(found[1])
+
+    rcodes = re.search(r"Response codes:\s+(.*)", text)
+    sent, lost, qps = (number(f"Queries {word}") for word in ("sent", "lost", "per second"))
+    return Outcome(int(sent), int(lost), qps, rcodes[1] if rcodes else "", text)
+
+
 @contextmanager
 def loading(folder: Path, port: int, seconds: float, **more: Any) -> Iterator[Load]:
-    """Run dnsperf beside what happens in the context; read `outcome()` in it or after it."""
+    """Run dnsperf beside what happens in the context; it ends with the context, `outcome()` stays."""
     running = Load(folder, port, seconds, **more)
     try:
         yield running
+        running.outcome()
     finally:
-        if sys.exc_info()[0] is not None:
-            running.close()
+        running.close()
 
 
 def has_dnsperf() -> bool:
