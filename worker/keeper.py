@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 from typing import Any, NoReturn
 
 from .channel import Any as AnyMessage
@@ -13,6 +14,7 @@ from .plugin import Plugin, Service
 from .process import Child, run
 from .scope import Scope
 from .store.environment import Sequence, open_zones, reader_check
+from .store.pins import held
 from .store.publish import Staging
 from .store.purge import adopt, purge
 
@@ -97,7 +99,7 @@ class Keeper(Child):
                 published, due = self.sequence.value, now + PURGE_AFTER_S
             elif due and now >= due:
                 due = 0.0
-                for _ in purge(self.environment, live):
+                for _ in purge(self.environment, live, partial(held, self.generation.folder)):
                     await asyncio.sleep(PURGE_PAUSE_S)
             await asyncio.sleep(HOUSE_S)
 

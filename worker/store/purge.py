@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
 from . import layout
@@ -25,10 +25,11 @@ def adopt(environment: Any, server: bytes) -> None:
         txn.put(layout.SERVER, server)
 
 
-def purge(environment: Any, live: Collection[int]) -> Iterator[None]:
+def purge(environment: Any, live: Collection[int], pinned: Callable[[], Collection[int]] = tuple) -> Iterator[None]:
     """Drop the tables of generations that are not `live`, then every zone that no table mentions; pauses in between.
 
-    A zone that a live generation is writing is left alone. Readers of a dropped zone keep their snapshot.
+    A zone that a live generation is writing is left alone, and those that `pinned` names. Readers of a dropped zone
+    keep their snapshot.
     """
     with environment.begin(write=True) as txn:
         for key in _keys(txn, layout.TABLE):
@@ -41,7 +42,10 @@ def purge(environment: Any, live: Collection[int]) -> Iterator[None]:
     with environment.begin() as txn:
         wanted = _mentioned(txn)
         unwanted = [number for number in _stored(txn) if number not in wanted]
+    kept = pinned()
     for number in unwanted:
+        if number in kept:
+            continue
         yield from _drop(environment, number)
 
 

@@ -2,7 +2,7 @@
 
 Names are in canonical order, the NSEC3 records of its chain behind them in the order of their hashes.
 
-A zone id is immutable, so a walk may be interrupted for any time as long as the zone is not swept.
+A zone id is immutable, so a walk may be interrupted for any time as long as the zone is not swept; `pins` sees to that.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 
 from ..wire.records import RRset, Section
 from .hashed import label
+from .layout import meta_key
 from .nodes import Node, name_of
 from .reader import Zone
 
@@ -23,15 +24,22 @@ def apex_of(zone: Zone) -> list[RRset]:
     return [*zone.soa_signed, *zone.ns_signed]
 
 
-def walk(zone: Zone) -> Iterator[list[RRset]]:
-    """Yield the records of all names but those of `apex_of`, a few hundred names at a time.
+class ZoneGone(Exception):
+    """The zone was swept before the walk was over."""
+
+
+def walk(zone: Zone) -> Iterator[list[Section]]:
+    """Yield the records of all names but those of `apex_of`, a section a type, a few hundred names at a time.
 
     Each slice opens the store's snapshot if it is not open; close it (`Store.end`) before waiting.
+    Raises ZoneGone where the zone went away in between.
     """
     prefix = zone.prefix
     at = prefix
     while at:
         found: list[Section] = []
+        if zone.store.txn.get(meta_key(zone.number)) is None:
+            raise ZoneGone
         cursor = zone.store.cursor
         more = cursor.set_range(at)
         for _ in range(SLICE_NODES):
@@ -45,4 +53,4 @@ def walk(zone: Zone) -> Iterator[list[RRset]]:
             more = cursor.next()
         else:
             at = cursor.key() if more else b""
-        yield [rrset for section in found for rrset in section]
+        yield found

@@ -150,7 +150,7 @@ def test_a_walk_visits_every_record_in_canonical_order(stores: Stores) -> None:
     stores.store.end()
     slices = list(walk(zone))
     stores.store.end()
-    owners = [rrset.owner for part in slices for rrset in part]
+    owners = [rrset.owner for part in slices for section in part for rrset in section]
     assert len(slices) > 1
     assert owners == sorted(owners, key=lambda owner: [label.lower() for label in reversed(_labels(owner))])
     assert len(owners) == len(names)

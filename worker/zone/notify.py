@@ -1,0 +1,99 @@
+"""NOTIFY out (RFC 1996): tells other servers that a zone has changed, and says which of them would not hear it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from shardns.config.golang import quote
+
+from ..tsig import Exchange, Key, TsigError
+from ..wire.codes import IN, RCODE_TEXT, SOA
+from ..wire.names import to_text
+from ..wire.read import Malformed
+
+ATTEMPTS: Final = 3
+TIMEOUT_S: Final = 2.0
+_HEAD: Final = b"\x24\0\0\1\0\0\0\0\0\0"  # opcode NOTIFY, AA; one question
+
+Peer = tuple[str, int]
+
+
+class NotifyError(OSError):
+    """Some servers did not accept; a line for each."""
+
+
+class _Answer(asyncio.DatagramProtocol):
+    """Waits for the answer with the right ID."""
+
+    def __init__(self, ident: bytes) -> None:
+        self.ident = ident
+        self.arrived: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        """Take the first answer."""
+        if data[:2] == self.ident and len(data) >= 12 and data[2] & 0x80 and not self.arrived.done():
+            self.arrived.set_result(data)
+
+    def error_received(self, exc: Exception) -> None:
+        """Take what the kernel was told."""
+        if not self.arrived.done():
+            self.arrived.set_exception(exc)
+
+
+async def notify(origin: bytes, peers: Sequence[Peer], source: str | None = None, key: Key | None = None) -> None:
+    """Tell some servers, one after the other; raises NotifyError naming those that did not accept."""
+    failed = []
+    for peer in peers:
+        reason = await _tell(origin, peer, source, key)
+        if reason is not None:
+            failed.append(
+                f"notify for zone {quote(to_text(origin))} was not accepted by {quote(peer_text(peer))}: {reason}"
+            )
+    if failed:
+        raise NotifyError("\n".join(failed))
+
+
+def peer_text(peer: Peer) -> str:
+    """Return `IP:PORT`, an IPv6 address in brackets."""
+    host, port = peer
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def _tell(origin: bytes, peer: Peer, source: str | None, key: Key | None) -> str | None:
+    """Return why a server did not accept, None where it did."""
+    reason = ""
+    for _ in range(ATTEMPTS):
+        try:
+            rcode = await _exchange(origin, peer, source, key)
+        except (OSError, TimeoutError, TsigError, Malformed) as error:
+            timed_out = isinstance(error, TimeoutError) and not error.args
+            text = "i/o timeout" if timed_out else (getattr(error, "strerror", None) or str(error)).lower()
+            reason = quote(f"read udp {peer_text(peer)}: {text}")
+            continue
+        if rcode == 0:
+            return None
+        reason = f"rcode was {quote(RCODE_TEXT.get(rcode, str(rcode)))}"
+    return reason
+
+
+async def _exchange(origin: bytes, peer: Peer, source: str | None, key: Key | None) -> int:
+    ident = os.urandom(2)
+    wire = ident + _HEAD + origin + SOA.to_bytes(2, "big") + IN.to_bytes(2, "big")
+    exchange = Exchange(key) if key is not None else None
+    if exchange is not None:
+        wire = exchange.sign(wire, int(time.time()))
+    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: _Answer(ident), remote_addr=peer, local_addr=(source, 0) if source else None
+    )
+    try:
+        transport.sendto(wire)
+        answer = await asyncio.wait_for(protocol.arrived, TIMEOUT_S)
+    finally:
+        transport.close()
+    if exchange is not None:
+        exchange.check(answer, int(time.time()))
+    return answer[3] & 15
