@@ -25,8 +25,8 @@ ORDER: tuple[str, ...] = (
 BUILT: tuple[str, ...] = (
     "root", "metadata", "cancel", "timeouts", "multisocket", "reload", "nsid", "bufsize", "bind", "debug",
     "ready", "health", "shed", "prometheus", "errors", "log", "local", "any", "chaos", "loadbalance", "tsig",
-    "acl", "cache", "header", "minimal", "template", "hosts", "file", "loop", "forward", "erratic", "whoami",
-    "on", "view",
+    "rewrite", "acl", "cache", "header", "minimal", "template", "transfer", "hosts", "file", "loop", "forward", "erratic",
+    "whoami", "on", "view",
 )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def parse(text: str) -> list[Part]:
             parts += [Part("literal", literal), Part(kind, value[2:-1] if kind == "metadata" else value)]
             literal = ""
         text = text[end + 1 :]
-    return [part for part in (*parts, Part("literal", literal + text)) if part.text]
+    return [part for part in (*parts, Part("literal", literal + text)) if part.text or part.kind != "literal"]
 
 
 Render = Callable[[Query, Query, Reply | None, int, int], str]
