@@ -25,7 +25,7 @@ ORDER: tuple[str, ...] = (
 BUILT: tuple[str, ...] = (
     "root", "metadata", "cancel", "timeouts", "multisocket", "reload", "nsid", "bufsize", "bind", "debug",
     "ready", "health", "shed", "prometheus", "errors", "log", "local", "any", "chaos", "loadbalance", "tsig",
-    "rewrite", "acl", "cache", "header", "minimal", "template", "transfer", "hosts", "file", "loop", "forward", "erratic",
+    "rewrite", "acl", "cache", "header", "dnssec", "minimal", "template", "transfer", "hosts", "file", "loop", "forward", "erratic",
     "whoami", "on", "view",
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ..wire.codes import DNAME, NS, NSEC, NSEC3, RRSIG
-from ..wire.names import key
+from ..wire.names import key, within
 from ..wire.records import EMPTY, RRset, Section
 from . import hashed
 from .found import Found
@@ -77,7 +77,7 @@ def behind_alias(zone: Zone, authority: Iterable[RRset]) -> list[RRset]:
     if not zone.flags & COMPLETE:
         return []
     origin = zone.origin
-    return [rrset for rrset in authority if _is_proof(rrset) and rrset.owner.lower().endswith(origin)]
+    return [rrset for rrset in authority if _is_proof(rrset) and within(rrset.owner.lower(), origin)]
 
 
 def _is_proof(rrset: RRset) -> bool:
