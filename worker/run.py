@@ -16,6 +16,7 @@ from . import log
 from .chain import pending
 from .channel import Any as AnyMessage
 from .channel import Drain, Drained, Flush, Flushed, Read, Relay, Spawn, send
+from .crowd import Crowd
 from .memo import Budget
 from .process import Child, run
 from .scope import Scope
@@ -35,6 +36,7 @@ class Worker(Child):
         super().__init__(spawn)
         self.budget = Budget(MEMO_BYTES) if os.environ.get("SHARDNS_MEMO", "on") != "off" else None
         self.sockets: list[UdpSocket | TcpSocket] = []
+        self.crowd = Crowd()
         self.scopes: list[Scope] = []
         self.running: set[asyncio.Task[Any]] = set()
         self.draining = False
@@ -129,8 +131,7 @@ class Worker(Child):
         me = asyncio.current_task()
         while time.monotonic() < deadline:
             busy = {task for task in self.running if task is not me}
-            connections = any(isinstance(s, TcpSocket) and s.connections for s in self.sockets)
-            if not busy and not connections and not pending():
+            if not busy and not self.crowd and not pending():
                 break
             await asyncio.sleep(0.005)
         for scope in self.scopes:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ from .wire.write import write
 
 if TYPE_CHECKING:
     from .query import Query
+
+
+SLICE_S = 0.001  # of the event loop for a transfer at a time
 
 
 class Stream(Reply):
@@ -66,3 +70,19 @@ def sealed(query: Query, reply: Reply) -> bytes:
         out = Flow(out)
         out.rest = _rest(query, reply)
     return out
+
+
+def framed(ident: bytes, answer: bytes) -> bytes:
+    """Return an answer with its length and ID in front."""
+    return (len(answer) + 2).to_bytes(2, "big") + ident + answer
+
+
+def fill(rest: Iterator[bytes | None], ident: bytes, out: list[bytes]) -> bool:
+    """Make messages of a stream for one slice of time; returns whether there may be more."""
+    until = time.monotonic() + SLICE_S
+    for message in rest:
+        if message is not None:
+            out.append(framed(ident, message))
+        if time.monotonic() >= until:
+            return True
+    return False
