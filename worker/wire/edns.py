@@ -34,8 +34,23 @@ class Edns:
         return _HEAD.pack(0, OPT, self.size, self.rcode_high, self.version, self.flags, len(data)) + data
 
 
+_SUBNET = 8  # RFC 7871
+_SIZES = {2: (4, 8), 9: (0, 4), 11: (0, 2), EDE: range(2, 65536), 1: range(18, 65536)}  # octets of UL, EXPIRE, …
+_BITS = {0: 0, 1: 32, 2: 128}  # of an address, by family
+
+
+def _is_subnet(value: bytes) -> bool:
+    """Tell whether a client subnet is well formed: a known family, prefixes and address no longer than it has."""
+    bits = _BITS.get(int.from_bytes(value[:2], "big")) if len(value) >= 4 else None
+    return bits is not None and value[2] <= bits and value[3] <= bits and len(value) - 4 <= bits // 8
+
+
 def options(rdata: bytes) -> tuple[tuple[int, bytes], ...]:
-    """Split OPT rdata into (code, value) pairs; raises ValueError where a length runs over the end."""
+    """Split OPT rdata into (code, value) pairs.
+
+    Raises ValueError where a length runs over the end, or where the value of an option that the reference reads is
+    malformed (its sender is told FORMERR, RFC 7871 §7.1.2).
+    """
     found = []
     at = 0
     while at < len(rdata):
@@ -45,6 +60,9 @@ def options(rdata: bytes) -> tuple[tuple[int, bytes], ...]:
         end = at + 4 + int.from_bytes(rdata[at + 2 : at + 4], "big")
         if end > len(rdata):
             raise ValueError("an EDNS option is cut off")
-        found.append((code, rdata[at + 4 : end]))
+        value = rdata[at + 4 : end]
+        if (code in _SIZES and len(value) not in _SIZES[code]) or (code == _SUBNET and not _is_subnet(value)):
+            raise ValueError("an EDNS option is malformed")
+        found.append((code, value))
         at = end
     return tuple(found)
