@@ -9,8 +9,8 @@ from shardns.worker.authority import Authority
 from shardns.worker.plugin import Service
 from shardns.worker.scope import Scope
 from shardns.worker.store.publish import Staging
+from shardns.worker.zone.keeping import Keeping
 
-from .keeping import Keeping
 from .options import Options
 from .zones import falls_through, zone_files
 
@@ -34,7 +34,8 @@ class File(Authority[tuple[Options, ...]], Service[tuple[Options, ...]]):
     async def load(self, staging: Staging) -> None:
         """Load the zone files into the generation's staging."""
         transfer = self.site.find("transfer")
-        self.keeping = Keeping(self.files, self.owner, self.log, getattr(transfer, "notify", None))
+        runtime = self.site.generation.folder if transfer is not None else None
+        self.keeping = Keeping(self.files, self.owner, self.log, getattr(transfer, "notify", None), runtime)
         await self.keeping.load(staging)
 
     async def start(self, scope: Scope) -> None:

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from shardns.worker.zone.keeping import ZoneFile
 
 from .options import RELOAD_S, Options
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneFile:
-    """One zone of one line. `reload_s` is 0 for never."""
-
-    origin: bytes
-    path: str
-    reload_s: float
-    by_mtime: bool
-    complete: bool = False
 
 
 def zone_files(lines: tuple[Options, ...]) -> list[ZoneFile]:

@@ -20,8 +20,11 @@ _numbers = count()
 
 
 @contextmanager
-def pinned(folder: Path, number: int) -> Iterator[None]:
-    """Keep a zone id alive for a while."""
+def pinned(folder: Path | None, number: int | None) -> Iterator[None]:
+    """Keep a zone id alive for a while; without a folder or an id there is nothing to do."""
+    if folder is None or number is None:
+        yield
+        return
     path = folder / FOLDER / f"{number}.{os.getpid()}.{next(_numbers)}"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.touch()

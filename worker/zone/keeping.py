@@ -1,26 +1,39 @@
-"""The keeper's half of `file`: loads the zones, and looks at their files from time to time."""
+"""Zones from zone files in the keeper: loads them, and looks at the files from time to time (`file`, `auto`)."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from shardns.config.errors import Place, Problem
 from shardns.config.golang import duration_text
-from shardns.worker.log import PluginLog
-from shardns.worker.plugin import SetupError
-from shardns.worker.store.publish import Staging
-from shardns.worker.wire.names import to_text
-from shardns.worker.zone.errors import ZoneTextError, quoted
-from shardns.worker.zone.load import Loaded, LoadError, SameSerial, load
-from shardns.worker.zone.sources import Sources
 
-from .zones import ZoneFile
+from ..log import PluginLog
+from ..plugin import SetupError
+from ..store.pins import pinned
+from ..store.publish import Staging
+from ..wire.names import to_text
+from .diff import number_of, record
+from .errors import ZoneTextError, quoted
+from .load import Loaded, LoadError, SameSerial, load
+from .slices import in_slices
+from .sources import Sources
 
 Notify = Callable[[bytes], Awaitable[None]]
 Signature = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneFile:
+    """A zone and the file that it comes from. `reload_s` is 0 for never."""
+
+    origin: bytes
+    path: str
+    reload_s: float
+    by_mtime: bool = False
+    complete: bool = False
 
 
 @dataclass
@@ -34,13 +47,19 @@ class Kept:
 
 
 class Keeping:
-    """The zones of one server block in the keeper. `owner` is the publisher's name in the store."""
+    """The zones of one server block in the keeper. `owner` is the publisher's name in the store.
 
-    def __init__(self, files: list[ZoneFile], owner: str, log: PluginLog, notify: Notify | None) -> None:
+    `runtime` is the runtime folder if changes shall be kept for incremental transfers.
+    """
+
+    def __init__(
+        self, files: list[ZoneFile], owner: str, log: PluginLog, notify: Notify | None, runtime: Path | None = None
+    ) -> None:
         self.files = files
         self.owner = owner
         self.log = log
         self.notify = notify
+        self.runtime = runtime
         self.kept: dict[bytes, Kept] = {}
         self.staging: Staging | None = None
 
@@ -74,7 +93,7 @@ class Keeping:
             signature = (status.st_mtime_ns, status.st_size, status.st_ino)
             if signature == kept.seen or (kept.file.by_mtime and status.st_mtime_ns <= kept.mtime_ns):
                 return
-            await self._load(kept, serial=self._live_serial(kept), reuse=kept.loaded is None)
+            await self._replace(kept)
         except SameSerial:
             kept.seen = signature
             return
@@ -100,6 +119,15 @@ class Keeping:
         except OSError as error:
             self.log.warning(f"Failed sending notifies: {error}")
 
+    async def _replace(self, kept: Kept) -> None:
+        """Load a zone anew, and note in the journal what has changed."""
+        assert self.staging is not None
+        before = number_of(self.staging, kept.file.origin, self.owner) if self.runtime is not None else None
+        with pinned(self.runtime, before):
+            await self._load(kept, serial=self._live_serial(kept), reuse=kept.loaded is None)
+            if self.runtime is not None:
+                await record(self.staging, self.runtime, self.owner, kept.file.origin, before, self.log)
+
     def _live_serial(self, kept: Kept) -> int | None:
         return None if kept.loaded is None or kept.file.by_mtime else kept.loaded.serial
 
@@ -113,15 +141,6 @@ class Keeping:
         kept.loaded = await in_slices(work)
         kept.seen = (status.st_mtime_ns, status.st_size, status.st_ino)
         kept.mtime_ns = status.st_mtime_ns
-
-
-async def in_slices(work: Iterator[Loaded | None]) -> Loaded:
-    """Run a load, letting the keeper do other things between its slices; returns what was loaded."""
-    for result in work:
-        if result is not None:
-            return result
-        await asyncio.sleep(0)
-    raise AssertionError("a load that loaded nothing")
 
 
 def open_text(error: OSError, call: str = "open") -> str:
