@@ -23,10 +23,10 @@ ORDER: tuple[str, ...] = (
 )  # fmt: skip
 
 BUILT: tuple[str, ...] = (
-    "root", "metadata", "cancel", "timeouts", "multisocket", "reload", "nsid", "bufsize", "bind", "debug",
-    "ready", "health", "shed", "prometheus", "errors", "log", "local", "any", "chaos", "loadbalance", "tsig",
-    "rewrite", "acl", "cache", "header", "dnssec", "minimal", "template", "transfer", "hosts", "file", "loop", "forward", "erratic",
-    "whoami", "on", "view",
+    "root", "metadata", "geoip", "cancel", "timeouts", "multisocket", "reload", "nsid", "bufsize", "bind",
+    "debug", "ready", "health", "shed", "prometheus", "errors", "log", "local", "dns64", "any", "chaos",
+    "loadbalance", "tsig", "rewrite", "autopath", "acl", "cache", "header", "dnssec", "minimal", "template",
+    "transfer", "hosts", "file", "auto", "loop", "forward", "erratic", "whoami", "on", "view",
 )  # fmt: skip
 
 

@@ -67,20 +67,22 @@ class Rewrite(Layer[tuple[Options, ...]]):
     def walk(self, state: State) -> bool:
         """Apply the rules in order; tell whether one that stops has matched."""
         for rule in self.rules:
-            if rule.apply(state):
-                if not rule.again:
-                    return True
+            before = state.name
+            if not rule.apply(state):
+                continue
+            if state.name != before:
+                try:
+                    state.wire = from_text(state.name)
+                except ValueError:
+                    raise ServFail(f"invalid name after rewrite: {state.name}") from None
+            if not rule.again:
+                return True
         return False
 
     def changed(self, state: State) -> Query:
         """Return the query as the rules left it: the same one where nothing has changed."""
         query = state.query
-        name = None
-        if state.name != query.name_text:
-            try:
-                name = from_text(state.name)
-            except ValueError:
-                raise ServFail(f"invalid name after rewrite: {state.name}") from None
+        name = None if state.wire == query.name else state.wire
         if name is None and (state.qtype, state.qclass, state.edns) == (query.qtype, query.qclass, query.edns):
             return query
         return query.ask(name=name, qtype=state.qtype, qclass=state.qclass, edns=state.edns)

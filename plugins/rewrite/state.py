@@ -19,13 +19,14 @@ Lookup = Callable[[Query, bytes, int], "Reply | Drop | Awaitable[Reply | Drop]"]
 
 @dataclass
 class State:
-    """What the query is by now. `name` is lower-case text while no rule has changed it, then as the rule wrote it."""
+    """What the query is by now. `name` is lower-case text, `wire` the same in wire form once a rule has changed it."""
 
     query: Query
     name: str
     qtype: int
     qclass: int
     edns: Edns | None
+    wire: bytes | None = None
     actions: list[Action] = field(default_factory=list)
 
     @classmethod
