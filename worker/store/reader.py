@@ -38,6 +38,7 @@ class Store:
         self.proofs = 0
         self.seen_once: set[int] = set()
         self._cursor: Any = None
+        self.version = 0  # how often the tables were read anew
         self._seen = -1
         self._tables: dict[str, Table] = {}
         self.on_stale: Callable[[Zone], None] = lambda zone: None
@@ -95,6 +96,7 @@ class Store:
         return table
 
     def _resolve(self) -> None:
+        self.version += 1
         for owner, table in self._tables.items():
             fresh = self._read_table(owner, table)
             for origin, zone in table.items():

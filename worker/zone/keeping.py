@@ -84,6 +84,11 @@ class Keeping:
             text = quoted(open_text(missing).encode("utf-8", "surrogateescape"))
             self.log.warning(f"Failed to open {text}: trying again in {duration_text(reload_s)}")
 
+    async def insert(self, kept: Kept) -> None:
+        """Load one more zone and keep it; raises LoadError and OSError."""
+        await self._load(kept, serial=0, reuse=True)
+        self.kept[kept.file.origin] = kept
+
     async def reload(self, origin: bytes) -> None:
         """Look at a zone's file, and publish it where it has changed."""
         kept = self.kept[origin]
@@ -107,6 +112,9 @@ class Keeping:
             self.log.error(f"Parsing zone {zone}: {error}")
             return
         assert kept.loaded is not None
+        if self.kept.get(origin) is not kept and self.staging is not None:
+            self.staging.withdraw(origin, self.owner)  # given up while it was loaded
+            return
         self.log.info(f"Successfully reloaded zone {zone} in {path} with {kept.loaded.serial} SOA serial")
         await self.tell(origin)
 
