@@ -10,7 +10,7 @@ from shardns.worker.plugin import Outcome, Ready, Source
 from shardns.worker.query import Query
 from shardns.worker.reply import DROP, Reply, ServFail
 from shardns.worker.wire.codes import AAAA, AXFR, NS, SOA, TC, A
-from shardns.worker.wire.names import MAX_NAME_BYTES, from_text
+from shardns.worker.wire.names import MAX_NAME_BYTES, ROOT, from_text
 from shardns.worker.wire.records import RRset, Section
 
 from .options import Options, Schedule
@@ -18,7 +18,7 @@ from .options import Options, Schedule
 ADDRESS_4 = bytes((192, 0, 2, 53))
 ADDRESS_6 = bytes.fromhex("20010db8000000000000000000000053")
 LARGE_RECORDS = 30
-SEARCH_PATH = ("a.example.org.", "b.example.org.", "")
+SEARCH_PATH = (from_text("a.example.org."), from_text("b.example.org."), ROOT)
 
 _MAILBOX = from_text("sns.dns.icann.org.") + from_text("noc.dns.icann.org.")
 _SOA = _MAILBOX + b"".join(n.to_bytes(4, "big") for n in (2018050825, 7200, 3600, 1209600, 3600))
@@ -70,7 +70,7 @@ class Erratic(Source[Options], Ready):
         """Ready while three or four queries have been seen: flapping is the purpose."""
         return 3 <= self.seen.get() < 5
 
-    def search_path(self, query: Query) -> tuple[str, ...]:
+    def search_path(self, query: Query) -> tuple[bytes, ...]:
         """Return what `autopath @erratic` searches."""
         return SEARCH_PATH
 
