@@ -81,7 +81,7 @@ def public(text: str) -> tuple[bytes, int, bytes] | int:
     import dns.zonefile
 
     try:
-        sets = dns.zonefile.read_rrsets(text, default_ttl=DEFAULT_TTL_S, rdclass="IN", origin=dns.name.root)
+        sets = dns.zonefile.read_rrsets(text, default_ttl=DEFAULT_TTL_S, rdclass=None, origin=dns.name.root)
     except (dns.exception.DNSException, ValueError) as error:
         raise ValueError(str(error)) from None
     if not sets:
