@@ -149,12 +149,13 @@ class Zone:
     """A published zone, as long as it stays the published one; then `stale` is set and what was made of it is void."""
 
     __slots__ = (
-        "chain", "denied", "expired", "flags", "hot", "missing", "nodes", "ns", "ns_signed", "number", "origin",
+        "bare", "chain", "denied", "expired", "flags", "hot", "missing", "nodes", "ns", "ns_signed", "number", "origin",
         "own_key", "prefix", "proofs", "size", "soa", "soa_signed", "stale", "state", "store",
     )  # fmt: skip
 
     def __init__(self, store: Store, origin: bytes, number: int, state: int, meta: layout.Meta) -> None:
         self.store = store
+        self.bare: dict[bytes, bool] = {}  # by parent name: nothing but plain names below it
         self.origin = origin
         self.number = number
         self.state = state
