@@ -4,6 +4,8 @@
 2. A connection ends after `maxtcpqueries` queries, when its time is over, or when its client does not take answers.
 3. An answer of several messages is made and sent in slices of a millisecond, as fast as its client takes it.
 4. Where a client does not take its answers no more of its queries are answered.
+5. Closing ends our side first and reads on for a moment: a socket closed with queries unread is reset by the kernel,
+   and a client that is reset loses the answers it has not read yet. A drain answers what had come before it.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 MAX_FRAMES = 128  # of one connection answered in a turn
 MAX_WAITING_BYTES = 1 << 17  # of a client's pipelined queries kept while one is being answered
 WRITE_BYTES = 1 << 16  # of answers collected for one write
+LINGER_S = 0.2  # how long a client may take to close its side after ours
 STALL_S = 30.0  # how long a client may take nothing of a transfer
 
 
@@ -45,6 +48,8 @@ class Connection(asyncio.Protocol):
         self.waiting = b""
         self.busy = False
         self.ending = False
+        self.leaving = False  # a drain: no more is read, what has come is answered
+        self.closed = False  # our side
         self.blocked = False
         self.unblocked: asyncio.Future[None] | None = None
 
@@ -75,6 +80,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer all whole messages that have come."""
+        if self.leaving or self.closed:
+            return
         self.waiting = self.waiting + data if self.waiting else data
         if self.busy or self.blocked:
             if len(self.waiting) > MAX_WAITING_BYTES:
@@ -138,7 +145,7 @@ class Connection(asyncio.Protocol):
             self.crowd.touch(self)
         if self.waiting or self.held or self.blocked:
             self._hold()
-        if self.ending and not self.busy:
+        if (self.ending or (self.leaving and not self.blocked)) and not self.busy:
             self.close()
 
     def _remembered(self, wire: bytes, now: float) -> bytes | None:
@@ -154,7 +161,7 @@ class Connection(asyncio.Protocol):
         finally:
             self.busy = False
             self.deadline = time.monotonic() + self.listener.idle_s
-        if self.transport.is_closing():
+        if self.closed or self.transport.is_closing():
             return
         if answer.__class__ is Flow:
             self.busy = True
@@ -214,13 +221,13 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Take up reading behind an answer that had to be waited for."""
-        if self.transport.is_closing():
+        if self.closed or self.transport.is_closing():
             return
         if self.ending:
             self.close()
             return
         self.transport.resume_reading()
-        if self.waiting and not self.blocked:
+        if (self.waiting or self.leaving) and not self.blocked:
             self._serve()
 
     def pause_writing(self) -> None:
@@ -234,26 +241,39 @@ class Connection(asyncio.Protocol):
         if self.unblocked is not None and not self.unblocked.done():
             self.unblocked.set_result(None)
         self.transport.resume_reading()
-        if self.waiting and not self.busy:
+        if (self.waiting or self.leaving) and not self.busy and not self.closed:
             self._serve()
 
     def end(self, server: object) -> None:
-        """Where it came through this listener, close when the query under way has been answered."""
+        """Where it came through this listener, close when what has come so far has been answered."""
         if server is self.server:
-            self.ending = True
-            if not self.busy:
-                self.close()
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._leave)  # behind a turn that reads what the kernel has
+
+    def _leave(self) -> None:
+        self.leaving = True
+        if not self.busy and not self.blocked and not self.closed:
+            self._serve()
 
     def close(self) -> None:
         """Close; what was written still goes out. The second time cut it: the client had time to take that."""
-        if self.transport.is_closing():
+        if self.closed or self.transport.is_closing():
             self.transport.abort()
             return
-        self.ending = True
-        self.deadline = time.monotonic() + self.listener.write_s
-        self.transport.close()
+        self.ending = self.closed = True
+        unsent = self.transport.get_write_buffer_size()
+        self.deadline = time.monotonic() + (self.listener.write_s if unsent else LINGER_S)
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        try:
+            self.transport.write_eof()
+        except OSError:  # the client has reset it
+            self.transport.abort()
+            return
+        self.transport.resume_reading()
 
     def abort(self) -> None:
         """Cut it."""
-        self.ending = True
+        self.ending = self.closed = True
         self.transport.abort()

@@ -133,6 +133,7 @@ class Worker(Child):
             busy = {task for task in self.running if task is not me}
             if not busy and not self.crowd and not pending():
                 break
+            self.crowd.sweep(time.monotonic())
             await asyncio.sleep(0.005)
         for scope in self.scopes:
             await scope.close()
