@@ -28,7 +28,7 @@ from tests.bench.process import tree
 from tests.bench.run import free_port
 
 from . import kernel
-from .load import ZONE, Findings, Load, checking, loading, tags
+from .load import FIRST, ZONE, Findings, Load, checking, loading, tags
 
 SHARDNS = Path(sys.executable).with_name("shardns")
 PATIENCE_S = 20.0
@@ -69,13 +69,22 @@ class Server:
     """A shardns process. Configure it, `start` it, `close` it (or use it as a context).
 
     `before` is Python that runs in its master first: the way to a failure that no configuration can cause.
+    `first` puts it and its load before everything else on the machine, where the test may: neighbours disturb less.
     """
 
     def __init__(
-        self, folder: Path, *, workers: int = 2, environ: Mapping[str, str] | None = None, before: str = ""
+        self,
+        folder: Path,
+        *,
+        workers: int = 2,
+        environ: Mapping[str, str] | None = None,
+        before: str = "",
+        first: bool = False,
     ) -> None:
         self.folder = folder
-        self.program = [str(SHARDNS)] if not before else [sys.executable, "-c", LAUNCHER.format(before)]
+        self.first = first
+        self.program = list(FIRST) if first else []
+        self.program += [str(SHARDNS)] if not before else [sys.executable, "-c", LAUNCHER.format(before)]
         self.port = free_port()
         self.workers = workers
         self.corefile = folder / "Corefile"
@@ -224,7 +233,7 @@ class Server:
 
     def loading(self, seconds: float, **more: Any) -> AbstractContextManager[Load]:
         """Run dnsperf beside what happens in the context; see `load.Load`."""
-        return loading(self.folder, self.port, seconds, **more)
+        return loading(self.folder, self.port, seconds, first=self.first, **more)
 
 
 def _born(pid: int) -> str:

@@ -22,6 +22,7 @@ from .client import Sample
 
 ROOT = Path(__file__).parents[2]
 ZONE = "check.test"
+FIRST = ("nice", "-n", "-10")  # goes on with a warning where it may not
 _TAG = re.compile(r"-g(\d+)\.")
 
 
@@ -117,12 +118,14 @@ class Load:
         names: list[str] | None = None,
         tcp: bool = False,
         timeout_s: float = 5,
+        first: bool = False,
     ) -> None:
         queries = folder / f"queries-{time.monotonic_ns()}"
         queries.write_text("\n".join(names or [f"www.{ZONE} A", f"{ZONE} MX", f"nx.{ZONE} A"]) + "\n")
         line = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(queries), "-l", str(seconds)]
         line += ["-Q", str(rate), "-q", str(max(100, rate)), "-c", "20", "-T", "1", "-b", "4096"]
         line += ["-t", str(timeout_s), "-m", "tcp" if tcp else "udp"]
+        line = [*FIRST, *line] if first else line
         self.popen = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self._outcome: Outcome | None = None
 
