@@ -1,18 +1,27 @@
-"""What expressions may ask about a query: the values behind `shardns.config.expression.queries.QUERY`."""
+"""What expressions may ask about a query: the values behind `shardns.config.expression.queries.QUERY`.
+
+Which functions an expression names decides whether its value may be remembered for other queries (DESIGN §4).
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
-from shardns.config.expression import ExpressionError
+from shardns.config.expression import ExpressionError, Program
+from shardns.config.expression.queries import QUERY
 
 from .query import Query
 from .wire.codes import class_text
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+CLIENT: Final = "client_ip"
+# Names whose value is not settled by a query's octets (its ID apart), its transport and its family: the memo's key.
+VARYING: Final = frozenset({CLIENT, "port", "id", "server_ip", "metadata", "now", "$env"})
+_NAMES: Final = re.compile(r"\$env|[A-Za-z_]\w*")
 
 
 def environment(query: Query) -> dict[str, Callable[..., Any]]:
@@ -35,6 +44,21 @@ def environment(query: Query) -> dict[str, Callable[..., Any]]:
         "server_ip": lambda: request.local.ip,
         "server_port": lambda: str(request.local.port),
     }
+
+
+def names(program: Program) -> frozenset[str]:
+    """Return which functions an expression may call, going by the words in it."""
+    return frozenset(_NAMES.findall(program.source)) & (VARYING | QUERY.keys())
+
+
+def frozen(query: Query, used: frozenset[str]) -> dict[str, Callable[..., Any]]:
+    """Return functions with the values that they have for a query, without holding on to the query."""
+    live = environment(query)
+    return {name: incidr if name == "incidr" else _always(live[name]()) for name in used & live.keys()}
+
+
+def _always(value: Any) -> Callable[[], Any]:
+    return lambda: value
 
 
 def incidr(address: str, network: str) -> bool:

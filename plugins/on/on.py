@@ -64,7 +64,7 @@ def hook(words: Sequence[Token], draft: Draft) -> Hook:
 class Options(Schema, repeat="each", prefix="", block="again"):
     """Runs a command when the server has started or before it stops."""
 
-    hook: Annotated[Hook, Args(Words(hook, "EVENT COMMAND [ARGS...] [&]"))]
+    hook: Annotated[Hook, Args(Words(hook, "EVENT COMMAND [ARGS...] [&]"), least=1)]
     "EVENT is startup (also after a reload), shutdown, or certrenew, which never happens here. The words behind it are "
     "joined with blanks and split again at blanks outside quotes. With `&` at the end the server does not wait."
 

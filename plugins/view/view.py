@@ -18,7 +18,7 @@ from shardns.config.schema import Arg, Draft, Props, Schema
 from shardns.config.tokens import Token
 from shardns.config.values import STRING, Words
 from shardns.worker.address import Address
-from shardns.worker.expressions import CLIENT, VARYING, Environment, frozen, names
+from shardns.worker.environment import CLIENT, VARYING, environment, frozen, names
 from shardns.worker.plugin import Gate, Metadata, Outcome, Source
 from shardns.worker.query import Query
 
@@ -64,7 +64,7 @@ class View(Gate[Options], Source[Options], Metadata):
 
     def admits(self, query: Query) -> bool:
         """Tell whether every expression is true of a query."""
-        decided = self.judge(Environment(query))
+        decided = self.judge(environment(query))
         if self.varying == {CLIENT}:
             request = query.request
             request.guards = [*(request.guards or ()), (self.guard(query), decided)]
@@ -72,10 +72,10 @@ class View(Gate[Options], Source[Options], Metadata):
             query.once()
         return decided
 
-    def judge(self, environment: dict[str, Any]) -> bool:
+    def judge(self, values: dict[str, Any]) -> bool:
         """Tell whether every expression is true; one that fails or is not a boolean is not."""
         try:
-            return all(program.run(environment) is True for program in self.programs)
+            return all(program.run(values) is True for program in self.programs)
         except ExpressionError:
             return False
 
