@@ -8,7 +8,7 @@ from typing import Final
 from ..wire.codes import NSEC3
 from . import layout
 from .hashed import HASH_BYTES, Chain, chain, digest, hash_of
-from .nodes import name_of, runs
+from .nodes import name_of, pick
 from .sorting import Pairs
 
 _PREFIX_BYTES: Final = len(layout.node_prefix(0))
@@ -28,7 +28,7 @@ def chain_nodes(number: int, origin: bytes, parameters: Iterable[bytes], nodes: 
     for key, value in nodes:
         owner = name_of(key[_PREFIX_BYTES:])
         own = hash_of(owner) if owner[33:] == origin else None
-        rdatas = [rdata for rrset in runs(owner, value)[NSEC3] for rdata in rrset.rdatas]
+        rdatas = [rdata for rrset in pick(owner, value, NSEC3) if rrset.rtype == NSEC3 for rdata in rrset.rdatas]
         by = chain(rdatas[0]) if own is not None and len(rdatas) == 1 else None
         if own is not None:
             by_chain.setdefault(by, {})[own] = (_next(rdatas[0]), key, value)

@@ -143,6 +143,22 @@ def pick(name: bytes, value: bytes, rtype: int) -> Section:
     return _joined(found + signatures) if found else EMPTY
 
 
+def parted(name: bytes, value: bytes, rtype: int) -> tuple[bytes, bytes]:
+    """Divide a value of runs: the records of a type with the RRSIGs that cover it, and all others; empty for none."""
+    covered = rtype.to_bytes(2, "big")
+    moved: list[bytes] = []
+    rest: list[bytes] = []
+    at = 2
+    while at < len(value):
+        kind, count, size = _RUN.unpack_from(value, at)
+        end = at + 8 + size
+        start = at + 18 + (len(name) if count & _OWNERS else 0)
+        belongs = kind == rtype or (kind == RRSIG and value[start : start + 2] == covered)
+        (moved if belongs else rest).append(value[at:end])
+        at = end
+    return _MANY + b"".join(moved) if moved else b"", _MANY + b"".join(rest) if rest else b""
+
+
 def _joined(runs: list[tuple[bytes, int]]) -> Section:
     section = Section([stored(wire) for wire, _ in runs])
     section._wire = runs[0][0] if len(runs) == 1 else b"".join([wire for wire, _ in runs])

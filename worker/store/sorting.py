@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ..wire.codes import DNAME, NS, NSEC, NSEC3, RRSIG
+from ..wire.codes import DNAME, NS, NSEC, NSEC3
 from .layout import CUTS, DEEP, DENIALS, DNAMES, WILDCARDS
-from .nodes import Stored, name_of, pack
+from .nodes import Stored, name_of, pack, parted
 
 _SLICE: Final = 10_000
 _END: Final = b"\0\0"  # of a key
@@ -24,7 +24,6 @@ _FLAGS: Final = {
     NSEC.to_bytes(2, "big"): DENIALS,
     _NSEC3: _HAS_NSEC3,
 }
-_HASHED: Final = {_NSEC3, RRSIG.to_bytes(2, "big")}
 Pairs = list[tuple[bytes, bytes]]
 
 
@@ -34,7 +33,7 @@ def nodes_of(
     """Yield (flags, nodes) slice by slice, emptying the list.
 
     `owners` has the spelling of those records, by place, whose owner is not lower case; `labels` counts those of the
-    apex. Nodes that are nothing but NSEC3 records and their signatures go to `hashed` instead.
+    apex. NSEC3 records and their signatures go to `hashed` instead.
     """
     entries.sort(reverse=True)  # so that a slice is cut off the end
     while entries:
@@ -46,8 +45,7 @@ def nodes_of(
             chunk.append(entries.pop())
         flags, pairs = _nodes(chunk, prefix, owners, labels + 1)
         if flags & _HAS_NSEC3:
-            hashed += [pair for pair in pairs if _is_hashed(pair[1])]
-            pairs = [pair for pair in pairs if not _is_hashed(pair[1])]
+            pairs = _set_apart(pairs, len(prefix), hashed)
         yield flags & ~_HAS_NSEC3, pairs
 
 
@@ -90,9 +88,19 @@ def _nodes(chunk: list[bytes], prefix: bytes, owners: dict[int, bytes], shallow:
     return flags, pairs
 
 
-def _is_hashed(value: bytes) -> bool:
-    types = set(_types(value)) if value.startswith(_END) else {value[:2]}
-    return _NSEC3 in types and types <= _HASHED
+def _set_apart(pairs: Pairs, at: int, hashed: Pairs) -> Pairs:
+    """Move NSEC3 records and their signatures over; what else there is at such a name stays (RFC 5155 appendix A)."""
+    kept: Pairs = []
+    for key, value in pairs:
+        if not value.startswith(_END):
+            (hashed if value[:2] == _NSEC3 else kept).append((key, value))
+            continue
+        moved, rest = parted(name_of(key[at:]), value, NSEC3)
+        if moved:
+            hashed.append((key, moved))
+        if rest:
+            kept.append((key, rest))
+    return kept
 
 
 def _types(value: bytes) -> Iterator[bytes]:
