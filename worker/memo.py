@@ -19,7 +19,7 @@ from .query import Request
 
 MAX_KEY_BYTES = 512  # a longer query goes around the memo
 OVERHEAD_BYTES = 400  # of one entry: two dict slots, two bytes objects, the entry
-MAX_SEEN = 1 << 16
+MAX_SEEN = 1 << 16  # keys of all memos of a worker; 6 MiB
 _OPT = b"\0\x29"
 
 
@@ -101,6 +101,7 @@ class Budget:
         self.limit_bytes = limit_bytes
         self.memos: list[Memo] = []
         self.dirty: list[Entry] = []
+        self.seen: set[int] = set()
         self.young_bytes = 0
 
     def spend(self, size_bytes: int) -> None:
@@ -124,6 +125,7 @@ class Budget:
         self.flush()
         for memo in self.memos:
             memo.clear()
+        self.seen.clear()
         self.young_bytes = 0
 
 
@@ -134,7 +136,7 @@ class Memo:
         self.budget = budget
         self.young: dict[bytes, bytes | Entry] = {}
         self.old: dict[bytes, bytes | Entry] = {}
-        self.seen: set[int] = set()
+        self._salt = len(budget.memos)
         self.by_zone: dict[Any, set[bytes]] = {}
         budget.memos.append(self)
 
@@ -175,8 +177,8 @@ class Memo:
         """Keep an answer if its key was seen before and nothing that took part forbids it."""
         if request.once or request.tsig is not None or len(key) > MAX_KEY_BYTES:
             return
-        mark = hash(key)
-        seen = self.seen
+        mark = hash(key) ^ self._salt
+        seen = self.budget.seen
         if mark not in seen:
             if len(seen) >= MAX_SEEN:
                 seen.clear()
@@ -215,7 +217,6 @@ class Memo:
         """Forget all answers."""
         self.young.clear()
         self.old.clear()
-        self.seen.clear()
         self.by_zone.clear()
 
 

@@ -22,6 +22,7 @@ class Engine:
         self.ident: Callable[[], int] = idents().__next__
         self.buffer = bytearray(MAX_MESSAGE_BYTES)
         self.view = memoryview(self.buffer)
+        self.waiting = 0  # queries under way
 
 
 def idents() -> Iterator[int]:

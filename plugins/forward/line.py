@@ -24,6 +24,7 @@ from .pool import Terms
 from .upstream import Cells, Check, Upstream
 
 ATTEMPTS_PER_UPSTREAM = 2
+MOST_WAITING = 16_384  # queries of a block under way in one worker: mute upstreams must not eat its memory
 
 
 class Line:
@@ -70,17 +71,25 @@ class Line:
         return name == self.zone or not any(within(name, zone) for zone in self.options.except_zones)
 
     def forward(self, query: Query, future: asyncio.Future[Outcome], outer: Errand | None = None) -> None:
-        """Send the query on its way; the future gets the outcome. Raises Refused above `max_concurrent`."""
+        """Send the query on its way; the future gets the outcome. Raises Refused where too many are under way."""
+        engine = self.engine
+        if engine.waiting >= MOST_WAITING:
+            raise self._reject(MOST_WAITING)
         if self._limit:
             self._busy.add(1)
             if self._busy.get() > self._limit:
                 self._busy.add(-1)
-                REJECTED.inc()
-                raise Refused(f"concurrent queries exceeded maximum {self._limit}")
+                raise self._reject(self._limit)
+        engine.waiting += 1
         Errand(self, query, future, outer).begin()
+
+    def _reject(self, most: int) -> Refused:
+        REJECTED.inc()
+        return Refused(f"concurrent queries exceeded maximum {most}")
 
     def leave(self) -> None:
         """Free the place of a query that is done."""
+        self.engine.waiting -= 1
         if self._limit:
             self._busy.add(-1)
 

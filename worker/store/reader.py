@@ -19,7 +19,7 @@ from . import layout
 from .environment import Sequence
 from .nodes import Node, name_of
 
-HOT_NODES: Final = 16_384  # of all zones of a worker; about 0.8 KiB each
+HOT_NODES: Final = 16_384  # of all zones of a worker; about 0.8 KiB each, a large one counts once more a KiB
 MAX_PROOFS: Final = 16_384  # proofs, and denials made of them, of all zones of a worker; about 0.6 KiB each
 
 Table = dict[bytes, "Zone"]
@@ -210,7 +210,7 @@ class Zone:
         if mark in store.seen_once:
             if store.hot >= HOT_NODES:
                 store.forget_hot()
-            store.hot += 1
+            store.hot += 1 + (len(value) >> 10)
             self.hot[name] = node
         else:
             # Names asked once, a scan or a flood, must not drive out those asked again and again.
