@@ -53,6 +53,32 @@ class Staging:
         self.sequence.bump()
         return layout.Meta.decode(meta)
 
+    def inherit(self, origin: bytes, owner: str) -> bool:
+        """Go on with what is published of a zone, or was by the generation before; False where there is nothing.
+
+        Block numbers may have changed since: where a generation has the zone once, the one publisher of the same
+        directive counts, too.
+        """
+        with self.environment.begin(write=True) as txn:
+            found = self._newest(txn, origin, owner)
+            if found is None:
+                return False
+            self._point(txn, origin, owner, *layout.read_entry(found))
+        self.sequence.bump()
+        return True
+
+    def _newest(self, txn: Any, origin: bytes, owner: str) -> bytes | None:
+        directive = owner.partition("/")[0].encode() + b"/"
+        for generation in range(self.generation, -1, -1):
+            prefix = layout.table_prefix(generation)
+            split = ((*key[len(prefix) :].partition(b"\0"), value) for key, value in _under(txn, prefix))
+            by_owner = {who: value for who, _, zone, value in split if zone == origin and who.startswith(directive)}
+            if owner.encode() in by_owner:
+                return by_owner[owner.encode()]
+            if by_owner:
+                return by_owner.popitem()[1] if len(by_owner) == 1 else None
+        return None
+
     def withdraw(self, origin: bytes, owner: str) -> None:
         """Take a zone out of the table."""
         with self.environment.begin(write=True) as txn:
@@ -75,6 +101,16 @@ class Staging:
 
     def _point(self, txn: Any, origin: bytes, owner: str, number: int, state: int) -> None:
         txn.put(self._key(origin, owner), layout.entry(number, state))
+
+
+def _under(txn: Any, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the entries whose keys begin so."""
+    cursor = txn.cursor()
+    if cursor.set_range(prefix):
+        for found, value in cursor:
+            if not found.startswith(prefix):
+                return
+            yield bytes(found), bytes(value)
 
 
 class ZoneWriter:

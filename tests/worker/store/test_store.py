@@ -183,3 +183,26 @@ def test_a_node_keeps_ttls_classes_and_the_spelling_of_owners() -> None:
     assert node.get(A).wire == b"".join(name + record for owner, record in records if record[1] == A)
     assert (node.get(A).count, node.get(SRV)[0].owner, node.get(MX)[0].rclass) == (3, upper, 3)
     assert Node(name, pack(name, records[:1])).get(A).wire == name + records[0][1]
+
+
+def test_a_generation_inherits_a_zone_that_it_cannot_load(tmp_path: Path) -> None:
+    stores = Stores(tmp_path)
+    add(stores.staging, ("a", A, b"1111"), owner="file/0")
+    stores.close()
+    later = Stores(tmp_path, generation=3)
+    assert not later.staging.inherit(ORIGIN, "secondary/0") and not later.staging.inherit(from_text("org."), "file/0")
+    assert later.staging.inherit(ORIGIN, "file/2")  # the block has moved
+    assert rdatas(later.store, "a", owner="file/2") == [b"1111"]
+    later.close()
+
+
+def test_a_zone_that_two_blocks_have_is_inherited_by_the_same_block_only(tmp_path: Path) -> None:
+    stores = Stores(tmp_path)
+    add(stores.staging, ("a", A, b"1111"), owner="file/0")
+    add(stores.staging, ("a", A, b"2222"), owner="file/1")
+    stores.close()
+    later = Stores(tmp_path, generation=2)
+    assert not later.staging.inherit(ORIGIN, "file/2")
+    assert later.staging.inherit(ORIGIN, "file/1")
+    assert rdatas(later.store, "a", owner="file/1") == [b"2222"]
+    later.close()
