@@ -143,3 +143,14 @@ def _refuse(server: Server, home: Path, broken: Broken) -> None:
     assert done.returncode == 1 and broken.says in done.stderr, (broken, done)
     if broken.place:
         assert f"{server.corefile}:{broken.place}" in done.stderr, (broken.text, done.stderr)
+
+
+def test_a_zone_that_cannot_be_read_at_a_reload_stays_as_it_was(server: Server) -> None:
+    zone = server.folder / "db-1"
+    zone.rename(server.folder / "gone")
+    assert server.reload().returncode == 0 and server.ask() == {1}
+    line = f'[ERROR] plugin/file: Failed to open zone "check.test." in "{zone}": open {zone}: no such file or directory'
+    assert server.count(line) == 1
+    zone.write_text("@ SOA\n")
+    refused = server.reload()
+    assert refused.returncode == 1 and f"--> {zone}:1:" in refused.stderr and server.ask() == {1}
