@@ -19,7 +19,7 @@ from pathlib import Path
 SYSTEM = Path("/run/shardns/server")
 CONTROL = "control"
 LOCK = "lock"
-KEPT = frozenset(("zones.mdb", LOCK))  # what outlives the server in a folder that systemd keeps
+KEPT = frozenset(("zones.mdb", "state", LOCK))  # what outlives the server in a folder that systemd keeps
 
 
 def given(environ: Mapping[str, str] = os.environ) -> Path | None:

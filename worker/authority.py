@@ -44,6 +44,11 @@ class Authority(Source[O]):
     falls: tuple[bytes, ...]
     log: PluginLog
 
+    @property
+    def journal_owner(self) -> str:
+        """Under which name the journals of the zones are kept."""
+        return self.owner
+
     def begin(self) -> None:
         """Set what all subclasses share; the store is opened with the first query."""
         self.owner = f"{self.directive}/{self.site.block.index}"
@@ -136,6 +141,7 @@ class Authority(Source[O]):
 
     def notified(self, query: Query, origin: bytes) -> Outcome:
         """Answer a NOTIFY: not at all, since this server is the primary."""
+        self.log.info(f"Dropping notify from {query.request.peer.ip} for {to_text(origin)}")
         return DROP
 
     def unserved(self, query: Query, origin: bytes) -> Outcome:

@@ -94,7 +94,7 @@ class Transfer(Source[tuple[Options, ...]]):
 
     def _deltas(self, zone: Zone, provider: Plugin[object], serial: int) -> list[Delta] | None:
         """Return the journal's steps to the zone as it is, None where they are not known or longer than the zone."""
-        owner = getattr(provider, "owner", "")
+        owner = getattr(provider, "journal_owner", "")
         folder = state_folder(self.site.generation.folder)
         deltas = journal_of(folder, owner, zone.origin).since(serial, zone.serial)
         if deltas is None or sum(len(d.removed) + len(d.added) for d in deltas) > max(zone.nodes, 100):

@@ -80,6 +80,11 @@ class WireReply(Reply):
         return len(self._records[0])
 
     @property
+    def answers_received(self) -> list[Record]:
+        """The records of the answer section, one by one, without making it."""
+        return self._records[0]
+
+    @property
     def question(self) -> bytes:
         """The question as it stands in the message: empty for none, possibly compressed."""
         return self.raw[12 : self.question_end]

@@ -6,7 +6,6 @@ Both are in canonical order, so they are read side by side; names whose stored v
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from ..log import PluginLog
@@ -16,9 +15,9 @@ from ..store.nodes import Node, name_of
 from ..store.publish import Staging
 from ..wire.codes import SOA
 from ..wire.names import to_text
-from .journal import Delta, journal_of
+from .journal import Delta, Journal
 from .slices import in_slices
-from .state import made, state_folder
+from .state import made
 
 SLICE_NODES: Final = 5_000
 MAX_RECORDS: Final = 200_000  # of a difference; past that the whole zone is the better answer
@@ -33,14 +32,14 @@ def number_of(staging: Staging, origin: bytes, owner: str) -> int | None:
 
 
 async def record(
-    staging: Staging, runtime: Path, owner: str, origin: bytes, before: int | None, log: PluginLog
+    staging: Staging, journal: Journal, owner: str, origin: bytes, before: int | None, log: PluginLog
 ) -> None:
     """Note in a zone's journal what has changed since it was found under the id `before`."""
     after = number_of(staging, origin, owner)
     if before is None or after is None or before == after:
         return
     try:
-        journal = journal_of(made(state_folder(runtime) / "journals").parent, owner, origin)
+        made(journal.path.parent)
         delta = await in_slices(difference(staging.environment, origin, before, after))
         if delta is None:
             journal.clear()

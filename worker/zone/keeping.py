@@ -17,9 +17,11 @@ from ..store.publish import Staging
 from ..wire.names import to_text
 from .diff import number_of, record
 from .errors import ZoneTextError, quoted
+from .journal import journal_of
 from .load import Loaded, LoadError, SameSerial, load
 from .slices import in_slices
 from .sources import Sources
+from .state import state_folder
 
 Notify = Callable[[bytes], Awaitable[None]]
 Signature = tuple[int, int, int]
@@ -64,7 +66,10 @@ class Keeping:
         self.staging: Staging | None = None
 
     async def load(self, staging: Staging) -> None:
-        """Load all zones. A missing file makes an empty zone where it is looked at again; any other error refuses."""
+        """Load all zones; an error refuses.
+
+        Where a missing file is looked at again, what was served of the zone so far stays, or it is empty.
+        """
         self.staging = staging
         missing: OSError | None = None
         for file in self.files:
@@ -74,7 +79,10 @@ class Keeping:
             try:
                 await self._load(kept, serial=0, reuse=True)
             except OSError as error:
-                missing = error
+                if file.reload_s and staging.inherit(file.origin, self.owner):
+                    self.log.error(f"Failed to open zone {_names(file)}: {open_text(error)}")
+                else:
+                    missing = error
             except LoadError as error:
                 raise SetupError(located(error)) from error
         if missing is not None:
@@ -134,7 +142,8 @@ class Keeping:
         with pinned(self.runtime, before):
             await self._load(kept, serial=self._live_serial(kept), reuse=kept.loaded is None)
             if self.runtime is not None:
-                await record(self.staging, self.runtime, self.owner, kept.file.origin, before, self.log)
+                journal = journal_of(state_folder(self.runtime), self.owner, kept.file.origin)
+                await record(self.staging, journal, self.owner, kept.file.origin, before, self.log)
 
     def _live_serial(self, kept: Kept) -> int | None:
         return None if kept.loaded is None or kept.file.by_mtime else kept.loaded.serial
@@ -149,6 +158,10 @@ class Keeping:
         kept.loaded = await in_slices(work)
         kept.seen = (status.st_mtime_ns, status.st_size, status.st_ino)
         kept.mtime_ns = status.st_mtime_ns
+
+
+def _names(file: ZoneFile) -> str:
+    return f"{quoted(to_text(file.origin).encode())} in {quoted(file.path.encode('utf-8', 'surrogateescape'))}"
 
 
 def open_text(error: OSError, call: str = "open") -> str:
