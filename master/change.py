@@ -94,8 +94,8 @@ class Change(Crew):
         if self.first and not event.listeners:
             self.do(Exit(0))
             return
-        self.workers = next((asked.workers for asked in reversed(self._asked) if asked.workers), self.workers)
-        generation.slots = self.workers or event.workers or 1
+        generation.asked_slots = next((one.workers for one in reversed(self._asked) if one.workers), self.workers)
+        generation.slots = generation.asked_slots or event.workers or 1
         self.do(Prepare(generation.number, generation.slots, self.first))
 
     def prepared(self, event: Prepared) -> None:
@@ -171,6 +171,7 @@ class Change(Crew):
             return
         old, self.live, self.next = self.live, generation, None
         self.committing, self.started, self.keeper_may_start = True, False, False
+        self.workers = generation.asked_slots
         for worker in generation.workers():
             self.serve(worker)
         self.do(Admit(generation.number))

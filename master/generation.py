@@ -58,10 +58,14 @@ class Seat:
 
 @dataclass(slots=True)
 class Generation:
-    """The keeper and workers of one configuration. A place is a role and a slot (the keeper's slot is 0)."""
+    """The keeper and workers of one configuration. A place is a role and a slot (the keeper's slot is 0).
+
+    `asked_slots` is what an operator asked for, on the command line or with a reload; 0 where nobody did.
+    """
 
     number: int
     slots: int = 0
+    asked_slots: int = 0
     children: dict[int, Child] = field(default_factory=dict)
     seats: dict[tuple[Role, int], Seat] = field(default_factory=dict)
 
