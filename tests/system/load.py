@@ -125,6 +125,7 @@ class Load:
         line = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(queries), "-l", str(seconds)]
         line += ["-Q", str(rate), "-q", str(max(100, rate)), "-c", "20", "-T", "1", "-b", "4096"]
         line += ["-t", str(timeout_s), "-m", "tcp" if tcp else "udp"]
+        line += ["-O", "suppress=timeout,unexpected"]  # else a line for each, and a full pipe stops it
         line = [*FIRST, *line] if first else line
         self.popen = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self._outcome: Outcome | None = None
