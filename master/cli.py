@@ -23,7 +23,7 @@ FLAGS = (
     Flag("plugins", False, "List installed plugins"),
     Flag("quiet", False, "Print neither zones nor version at start"),
     Flag("version", False, "Show the version"),
-    Flag("workers", 0, "Number of workers (default: one a usable core)"),
+    Flag("workers", 0, "Number of workers (default: what a TOML configuration says, else one a usable core)"),
     Flag("log-format", "text", "How log lines look: text or json"),
     Flag("reuse", False, "Share the addresses with another server that does so, too"),
     Flag("user", "", "User that keeper and workers become when started by root"),

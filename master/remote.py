@@ -42,7 +42,7 @@ def ask(conf: str, request: dict[str, Any], patience_s: float) -> dict[str, Any]
 
 def reload(line: Sequence[str]) -> int:
     """Have the server reload and wait for the outcome: 0, or 1 and the reason."""
-    flags = (_CONF, Flag("workers", 0, "Change the number of workers"))
+    flags = (_CONF, Flag("workers", 0, "Change the number of workers, until the next start"))
     try:
         parsed = parse(flags, line)
         request = {"do": "reload", "workers": parsed.number("workers")}

@@ -245,6 +245,14 @@ def test_shrinking_lets_old_workers_empty_the_closing_sockets(play: Play) -> Non
     assert play.all(Trim) == [Trim(2)]
 
 
+def test_a_refused_reload_leaves_the_number_of_workers_as_it_was(play: Play) -> None:
+    play.ask("control", workers=4)
+    play.checked("no")
+    play.ask()
+    play.checked()
+    assert play.all(Prepare)[-1].slots == 2
+
+
 def test_the_new_number_of_workers_stays(play: Play) -> None:
     for number in (4, 0):
         play.ask("control", workers=number)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from .conftest import Make
-from .harness import Server
+from .harness import SHARDNS, Server
 from .load import has_dnsperf
 
 pytestmark = [pytest.mark.system, pytest.mark.skipif(not has_dnsperf(), reason="dnsperf is not installed")]
@@ -60,5 +61,28 @@ def test_a_refused_reload_does_not_change_the_number_either(server: Server) -> N
     server.configure("nonsense {")
     assert server.reload("-workers", "4").returncode == 1
     server.configure(server.tagged(2))
+    assert server.reload().returncode == 0
+    assert shape(server) == (2, 2, 2)
+
+
+def test_the_configuration_may_say_how_many(make: Make) -> None:
+    server = make(workers=0)
+    server.corefile = server.folder / "shardns.toml"
+
+    def configure(workers: int) -> None:
+        (server.folder / "plain").write_text(server.tagged(workers))
+        line = [str(SHARDNS), "convert", "--to", "toml", str(server.folder / "plain")]
+        text = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+        server.corefile.write_text(f"workers = {workers}\n{text}")
+
+    configure(2)
+    server.start()
+    assert shape(server) == (2, 2, 2)
+    for workers in (3, 1):
+        configure(workers)
+        assert server.reload().returncode == 0
+        assert shape(server) == (workers, workers, workers)
+    assert server.reload("-workers", "2").returncode == 0  # an operator's word counts more
+    configure(4)
     assert server.reload().returncode == 0
     assert shape(server) == (2, 2, 2)
