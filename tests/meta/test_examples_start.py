@@ -14,12 +14,16 @@ import pytest
 
 from shardns.config.model import Listening, listeners
 from tests.bench.run import free_port, stop
-from tests.meta.load import load_text
+from tests.meta.load import load_text, with_databases
 from tests.meta.test_readmes import NOT_BUILT, examples
 
 SHARDNS = Path(sys.executable).with_name("shardns")
 START_TIMEOUT_S = 20.0
 ZONE = "$TTL 60\n@ IN SOA ns1 hostmaster 1 7200 3600 1209600 300\n@ IN NS ns1\nns1 IN A 192.0.2.53\n"
+KEY = "example.org. 3600 IN DNSKEY 257 3 15 l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQEX1SxZJA4=\n"  # RFC 8080 §6.1
+PRIVATE = (
+    "Private-key-format: v1.2\nAlgorithm: 15 (ED25519)\nPrivateKey: ODIyNjAzODQ2MjgwODAxMjI2NDUxOTAyMDQxNDIyNjI=\n"
+)
 
 pytestmark = pytest.mark.system
 
@@ -30,12 +34,22 @@ def moved(text: str, folder: Path) -> str:
     text = re.sub(r"(?<=:)(\d{2,5})(?=[\s/])", lambda found: str(ports.setdefault(found[1], free_port())), text)
     text = re.sub(r"(?<=\s)/(?=etc/shardns\b)", f"{folder}/", text)
     roots = re.findall(r"^\s*root (\S+)$", text, re.M) or ["."]
+    for word in re.findall(r"(?<=\s)\S*\bK\S+\.\+\d{3}\+\d{5}(?=\s)", text):
+        for root in roots:
+            write_keys(folder / root / word)
     for word in re.findall(r"(?<=\s)\S*\bdb\.\S+", text):
         for root in roots:
             path = folder / root / word
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(ZONE)
     return text
+
+
+def write_keys(base: Path) -> None:
+    """Write a key pair; which one does not matter."""
+    base.parent.mkdir(parents=True, exist_ok=True)
+    Path(f"{base}.key").write_text(KEY)
+    Path(f"{base}.private").write_text(PRIVATE)
 
 
 def open_port(place: Listening) -> bool:
@@ -49,7 +63,7 @@ def open_port(place: Listening) -> bool:
 
 @pytest.mark.parametrize(("readme", "line", "text"), examples())
 def test_an_example_starts(readme: Path, line: int, text: str, tmp_path: Path) -> None:
-    text = moved(text, tmp_path)
+    text = with_databases(moved(text, tmp_path))
     port = free_port()
     corefile = tmp_path / "Corefile"
     (tmp_path / "run").mkdir()

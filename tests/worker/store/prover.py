@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import dns.dnssec
 import dns.flags
 import dns.message
+import dns.node
+import dns.rdataset
 import dns.name
 import dns.rcode
 import dns.rdatatype
@@ -45,7 +47,9 @@ class Prover:
 
     def __init__(self, origin: Name, keys: dns.rrset.RRset | None) -> None:
         self.origin = origin
-        self.keys = {origin: keys} if keys is not None else None
+        self.keys: dict[Name, dns.node.Node | dns.rdataset.Rdataset] | None = (
+            {origin: keys} if keys is not None else None
+        )
 
     def check(self, answer: dns.message.Message) -> None:
         """Raise Bogus unless a validator would accept the answer."""
