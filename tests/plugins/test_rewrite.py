@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from shardns.plugins.rewrite.parse import rule_of
@@ -252,7 +254,7 @@ def test_a_target_that_leads_to_itself_ends() -> None:
 # EDNS options: a backend without OPT record echoes the query's -------------------------------------------------------
 
 
-def opt(rules: str, **more: object) -> tuple[int, list[tuple[int, bytes]]]:
+def opt(rules: str, **more: Any) -> tuple[int, list[tuple[int, bytes]]]:
     """Return the size and the options of the OPT record that comes back; -1 for none."""
     answer = serving("\n ".join(f"rewrite {rule}" for rule in rules.split("\n"))).answered("a.test.", **more)
     return (answer.payload if answer.edns >= 0 else -1), options_of(answer)

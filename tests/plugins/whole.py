@@ -92,7 +92,8 @@ def question(
     query.id = 0x1234
     query.flags = 0x0100 if rd else 0
     if size is not None or do or options:
-        query.use_edns(0, 0x8000 if do else 0, size or 1232, options=[dns.edns.GenericOption(*o) for o in options])
+        sent = [dns.edns.GenericOption(dns.edns.OptionType.make(code), value) for code, value in options]
+        query.use_edns(0, 0x8000 if do else 0, size or 1232, options=list(sent))
     return query.to_wire()
 
 
