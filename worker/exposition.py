@@ -14,7 +14,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, PlatformCollector
 from prometheus_client.metrics_core import Metric as Family
 
-from . import metrics
+from . import metrics, standing
 from .processes import ProcessCollector
 from .seats import Seat, Series
 
@@ -117,6 +117,7 @@ def _histogram(family: Family, name: str, metric: metrics.Histogram, labels: dic
 
 def registry(folder: str | Path, own: int) -> CollectorRegistry:
     """Return a registry of everything that a scrape shows: our metrics, our processes, the interpreter."""
+    standing.declare()
     made = CollectorRegistry(auto_describe=False)
     seats = SeatsCollector(folder, own)
     made.register(seats)

@@ -127,3 +127,20 @@ def test_the_registry_shows_ours_and_the_interpreter_s(tmp_path: Path) -> None:
 
 def test_a_private_seat_has_no_living_writer() -> None:
     assert not Seat.private().alive
+
+
+def test_a_scrape_shows_metrics_without_labels_of_plugins_that_are_not_in_use(tmp_path: Path) -> None:
+    used = metrics.Counter("reload_failed_total", "Counter of the number of failed reload attempts.")
+    metrics.open(tmp_path, 0)
+    used.inc()
+    lines = text(exposition.registry(tmp_path, 0).collect()).decode().splitlines()
+    for line in (
+        "coredns_forward_healthcheck_broken_total 0",
+        "coredns_forward_max_concurrent_rejects_total 0",
+        "coredns_health_request_duration_seconds_count 0",
+        "coredns_health_request_failures_total 0",
+        "coredns_hosts_reload_timestamp_seconds 0",
+        "coredns_local_localhost_requests_total 0",
+        "coredns_reload_failed_total 1",
+    ):
+        assert line in lines

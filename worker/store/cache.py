@@ -42,7 +42,7 @@ _ENDS = struct.Struct("<d")
 _COUNT = struct.Struct("<dQ")
 _CLAIM = struct.Struct("<dddd")  # ends, stored time of the item, refreshed until, not again before
 
-failures = Counter("cache_write_failures_total", "The count of bursts of cache writes that failed.")
+failures = Counter("store_write_failures_total", "The count of bursts of cache writes that failed.")
 
 
 class Side:
