@@ -107,7 +107,7 @@ class Site:
         try:
             result = dispatch.resolve(asked)
         except Failure as failure:
-            result = (inner.shown or asked).reply(failure.rcode)
+            result = _failed(asked, failure)
         if isinstance(result, (Reply, Drop)):
             _merge(outer, inner)
             return fitted(asked, result)
@@ -152,9 +152,15 @@ async def _await_lookup(outer: Request, asked: Query, waiting: Awaitable[Settled
     try:
         result = await waiting
     except Failure as failure:
-        result = (asked.request.shown or asked).reply(failure.rcode)
+        result = _failed(asked, failure)
     _merge(outer, asked.request)
     return fitted(asked, result)
+
+
+def _failed(asked: Query, failure: Failure) -> Reply:
+    """Answer a follow-up as the core answers a failure; like one, it is not for the memo."""
+    asked.once()
+    return (asked.request.shown or asked).reply(failure.rcode)
 
 
 def fitted(query: Query, result: Settled) -> Settled:

@@ -83,6 +83,7 @@ class Autopath(Layer[tuple[Options, ...]], Service[tuple[Options, ...]]):
         except Failure as failure:
             if failure.text:
                 raise
+            query.once()  # a failure passes
             return failure
         if not isinstance(outcome, Reply):
             raise ServFail  # nothing was answered, so nothing can be led to

@@ -58,6 +58,7 @@ class Rewrite(Layer[tuple[Options, ...]]):
         try:
             outcome = yield asked
         except Failure as failure:
+            query.once()  # a failure passes
             request.fault = failure
             outcome = failed(asked, failure)
         if isinstance(outcome, Reply) and state.actions:

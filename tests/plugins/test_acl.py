@@ -154,6 +154,30 @@ def test_every_name_of_a_search_list_is_judged(tmp_path: object) -> None:
     assert outcome(whole, "secret.public.example.", "10.0.0.1") == "block"
 
 
+def test_a_name_that_an_alias_leads_to_is_judged() -> None:
+    alias = 'template IN A a.example {\n answer "{{ .Name }} 60 IN CNAME secret.protected.example."\n}\n'
+    secret = 'template IN A protected.example {\n answer "{{ .Name }} 60 IN A 192.0.2.1"\n}\n'
+    blocked = serving(f"acl protected.example {{\nblock\n}}\n {alias} {secret}")
+    assert [rrset.to_text() for rrset in blocked.answered("a.example.").answer] == [
+        "a.example. 60 IN CNAME secret.protected.example."
+    ]
+    assert len(serving(f"{alias} {secret}").answered("a.example.").answer) == 2
+
+
+def test_a_target_that_a_rule_puts_in_is_judged() -> None:
+    alias = 'template IN A a.example {\n answer "{{ .Name }} 60 IN CNAME b.example."\n}\n'
+    secret = 'template IN A protected.example {\n answer "{{ .Name }} 60 IN A 192.0.2.1"\n}\n'
+    rules = f"rewrite cname b.example. secret.protected.example.\n {alias} {secret}"
+    assert len(serving(rules).answered("a.example.").answer) == 2
+    assert len(serving(f"acl protected.example {{\nblock\n}}\n {rules}").answered("a.example.").answer) == 1
+
+
+def test_the_addresses_that_dns64_asks_for_are_judged() -> None:
+    backend = 'template IN A {\n answer "{{ .Name }} 60 IN A 192.0.2.1"\n}\n template IN AAAA {\n}\n'
+    assert serving(f"dns64\n {backend}").answered("a.", "AAAA", ip=V6).answer
+    assert not serving(f"dns64\n acl {{\nblock type A\n}}\n {backend}").answered("a.", "AAAA", ip=V6).answer
+
+
 # The table ------------------------------------------------------------------------------------------------------------
 
 

@@ -202,6 +202,7 @@ def test_a_failure_of_the_chain_is_answered_and_reported(capfd: pytest.CaptureFi
     whole = Whole(". {\n errors\n rewrite rcode regex .* 2 0\n}")
     answer = whole.answered("a.test.", size=1400)
     assert (answer.rcode(), answer.payload, asked(answer)) == (0, 1400, "a.test. IN A")
+    assert not whole.is_memorised()
     assert "[ERROR] plugin/errors: 0 a.test. A: plugin/rewrite: no next plugin found" in capfd.readouterr().out
 
 
