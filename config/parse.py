@@ -73,7 +73,8 @@ class Reader:
                     if getattr(option.spec, "repeat", "") != "append":
                         raise Refuse(f"property '{option.word}' is required", located=True)
                     state[option.attribute] = ()
-            options = self.schema(**state).settle(self.draft)
+            values = {name: tuple(value) if isinstance(value, list) else value for name, value in state.items()}
+            options = self.schema(**values).settle(self.draft)
             options.check(self.draft)
         except Refuse as refuse:
             self.complain(refuse)
@@ -139,7 +140,7 @@ class Reader:
             words = [head, *self.cursor.remaining()]
             kind = rest.spec.kind
             value = kind.parse_words(words, self.draft) if kind.whole else values(rest.spec, words, self.draft)
-            state[rest.attribute] = (*state.get(rest.attribute, ()), value)
+            state.setdefault(rest.attribute, []).append(value)  # a list: there may be thousands of lines
             return
         if self.rules.unknown is None:
             raise WrongCount(at=head, hint=nearest(head.text, list(properties(self.schema))))

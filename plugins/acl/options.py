@@ -12,12 +12,11 @@ from shardns.config.errors import Refuse, nearest
 from shardns.config.golang import quote
 from shardns.config.schema import Args, Draft, Rest, Schema
 from shardns.config.tokens import Token
-from shardns.config.values import CIDR, ZONES, Words
+from shardns.config.values import ZONES, Words
 
 ACTIONS = ("allow", "block", "filter", "drop")
 SECTIONS = ("type", "net")
 ANY = "*"
-_NETWORK = CIDR()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def policy(words: Sequence[Token], draft: Draft) -> Policy:
         if head.text.lower() == "type":
             types += _types(own)
         else:
-            networks += _networks(own, draft)
+            networks += _networks(own)
     return Policy(
         action.text.lower(),
         None if None in types or not types else frozenset(t for t in types if t is not None),
@@ -76,7 +75,7 @@ def _types(words: Sequence[Token]) -> list[int | None]:
     return found
 
 
-def _networks(words: Sequence[Token], draft: Draft) -> list[tuple[int, int, int] | None]:
+def _networks(words: Sequence[Token]) -> list[tuple[int, int, int] | None]:
     found: list[tuple[int, int, int] | None] = []
     for word in words:
         if word.text == ANY:
@@ -85,19 +84,27 @@ def _networks(words: Sequence[Token], draft: Draft) -> list[tuple[int, int, int]
         if "/" not in text:
             text += "/128" if ":" in text else "/32"
         try:
-            network = ipaddress.ip_network(_NETWORK.parse(text, draft))
-        except Refuse:
+            found.append(network(text))
+        except ValueError:
             hint = "expected an address or a network such as 192.0.2.0/24"
             raise Refuse(f"illegal CIDR notation {quote(text)}", True, word, hint=hint) from None
-        found.append(_numbers(network))
     return found
 
 
-def _numbers(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> tuple[int, int, int]:
-    first, last = int(network.network_address), int(network.broadcast_address)
-    if network.version == 6 and network.prefixlen >= 96 and first >> 32 == 0xFFFF:
+def network(text: str) -> tuple[int, int, int]:
+    """Return the family, the first and the last address of a network. Raises ValueError."""
+    address, _, bits = text.partition("/")
+    if not (bits.isascii() and bits.isdecimal()) or "%" in address:
+        raise ValueError(text)
+    found = ipaddress.ip_address(address)
+    spare = found.max_prefixlen - int(bits)
+    if spare < 0:
+        raise ValueError(text)
+    first = int(found) >> spare << spare
+    last = first | ((1 << spare) - 1)
+    if found.version == 6 and spare <= 32 and first >> 32 == 0xFFFF:
         return 1, first & 0xFFFFFFFF, last & 0xFFFFFFFF  # an IPv4-mapped network is an IPv4 network
-    return (1 if network.version == 4 else 2), first, last
+    return (1 if found.version == 4 else 2), first, last
 
 
 class Options(Schema, repeat="each"):
