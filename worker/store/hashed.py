@@ -126,7 +126,7 @@ def distinct(sections: list[Section]) -> list[Section]:
     """Return the sections without empty ones and repetitions; octets are compared, records stay undecoded."""
     found: list[Section] = []
     for section in sections:
-        if section and not any([section is known or section.wire == known.wire for known in found]):
+        if section and not any(section is known or section.wire == known.wire for known in found):
             found.append(section)
     return found
 

@@ -90,10 +90,8 @@ def _is_bare(zone: Zone, name: bytes, parent: bytes) -> bool:
     bare = True
     for at in [zone.origin, *lineage(parent, zone.size)]:
         node = zone.node(at)
-        if node is not None and (DNAME in node.sets or (NS in node.sets and at != zone.origin)):
-            bare = False
-        elif zone.node(STAR + at) is not None or zone.has_below(STAR + at):
-            bare = False
+        ends = node is not None and (DNAME in node.sets or (NS in node.sets and at != zone.origin))
+        bare = bare and not ends and zone.node(STAR + at) is None and not zone.has_below(STAR + at)
     if len(zone.bare) >= MAX_PARENTS:
         zone.bare.clear()
     zone.bare[parent] = bare

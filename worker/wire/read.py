@@ -182,13 +182,7 @@ def _additional(wire: bytes, at: int, request: Request, count: int) -> Edns | No
                 request.wire = wire
             check_rdata(wire, body + 10, length, rtype)
         at = body + 10 + length
-    if (
-        found is not None
-        and not found.options
-        and count == 1
-        and at == len(wire)
-        and len(_KNOWN_OPTS) < _MAX_KNOWN
-    ):
+    if found is not None and not found.options and count == 1 and at == len(wire) and len(_KNOWN_OPTS) < _MAX_KNOWN:
         _KNOWN_OPTS[wire[start:]] = found
     return found
 
