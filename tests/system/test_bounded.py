@@ -133,7 +133,7 @@ def test_an_upstream_that_says_nothing_costs_bounded_memory(make: Make) -> None:
             for sock in sockets:
                 sent += sock.sendto(random.randbytes(2) + query[2:], ("127.0.0.1", server.port)) > 0
             time.sleep(0.0008)
-        assert sent > 10_000
+        assert sent > 2000
         assert sum(server.descriptors()["worker 0"].values()) > 100  # sockets to the upstream
         assert memory_mib(server.pid) < BASE_MIB + WORKERS * WAITING_MIB
         for sock in sockets:
