@@ -43,7 +43,12 @@ class Options(Schema, repeat="each"):
     "Base names of key files as BIND writes them, for all zones of the directive. May be repeated."
 
     directory: Annotated[
-        str, Prop(FILE(label="DIR"), missing=Refuse(_ONE_DIRECTORY, located=False), surplus=Refuse(_ONE_DIRECTORY, located=False))
+        str,
+        Prop(
+            FILE(label="DIR"),
+            missing=Refuse(_ONE_DIRECTORY, located=False),
+            surplus=Refuse(_ONE_DIRECTORY, located=False),
+        ),
     ] = DIRECTORY
     "Where signed zones are written, as `db.ZONE.signed`."
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import dns.dnssec
 import dns.flags
 import dns.message
-import dns.node
-import dns.rdataset
 import dns.name
+import dns.node
 import dns.rcode
+import dns.rdataset
 import dns.rdatatype
 import dns.rrset
 from dns.name import Name
