@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Final, Protocol
 
 TICKS_PER_S: Final = 64
+MOST_A_TURN: Final = 64  # of the event loop: where an upstream falls silent thousands end together, and others wait
 
 
 class Expires(Protocol):
@@ -19,11 +21,13 @@ Bucket = set[Expires]
 
 
 class Wheel:
-    """Holds who waits until when. An entry may fire up to one tick late, never early."""
+    """Holds who waits until when. An entry may fire up to one tick late (later where many do), never early."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._buckets: dict[int, Bucket] = {}
+        self._due: deque[Bucket] = deque()
+        self._firing = False
 
     def add(self, entry: Expires, delay_s: float) -> Bucket:
         """Let `entry.expire()` be called after the delay; `discard` it from the returned bucket to call that off."""
@@ -36,6 +40,18 @@ class Wheel:
         return bucket
 
     def _fire(self, tick: int) -> None:
-        bucket = self._buckets.pop(tick)
-        while bucket:
-            bucket.pop().expire()
+        self._due.append(self._buckets.pop(tick))
+        if not self._firing:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        due = self._due
+        for _ in range(MOST_A_TURN):
+            while due and not due[0]:
+                due.popleft()
+            if not due:
+                self._firing = False
+                return
+            due[0].pop().expire()
+        self._firing = True
+        self._loop.call_soon(self._go_on)
