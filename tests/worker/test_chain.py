@@ -160,3 +160,35 @@ def test_a_background_run_hands_on_its_outcome_or_its_failure() -> None:
     asyncio.run(run())
     assert outcomes[0].rcode == 3
     assert str(outcomes[1]) == "no luck"
+
+
+class Follows(Layer[None]):
+    """Asks below, then waits for something of its own, as a follow-up lookup may have to be."""
+
+    directive = "follows"
+    repeatable = True
+
+    def around(self, query: Query) -> Steps:
+        first = yield query
+        assert isinstance(first, Reply)
+        second = yield _later(query.reply(7))
+        assert isinstance(second, Reply)
+        yield query.reply(first.rcode + second.rcode)
+
+
+async def _later(reply: Reply) -> Reply:
+    await asyncio.sleep(0)
+    return reply
+
+
+def test_a_layer_may_wait_for_a_lookup_of_its_own() -> None:
+    for outcome in (lambda asked: asked.reply(3), lambda asked: _later(asked.reply(3))):
+        step, _ = compile_chain([_built(Follows), _built(Fixed, outcome=outcome)])
+        waiting = step(query("example.org."))
+        assert not isinstance(waiting, (Reply, Drop))
+        found = asyncio.run(_settled(waiting))
+        assert isinstance(found, Reply) and found.rcode == 10
+
+
+async def _settled(waiting: Any) -> Any:
+    return await waiting

@@ -145,3 +145,35 @@ def test_two_plugins_that_hold_an_answer_let_nothing_count_down() -> None:
     asked.hold(11.0, 60.0)
     asked.hold(12.0, 40.0)
     assert (asked.until, asked.end) == (11.0, 11.0)
+
+
+def test_a_guarded_answer_is_only_for_clients_of_its_class() -> None:
+    memo = _memo()
+    asked = request(ip="10.0.0.1")
+    asked.guards = [(lambda peer: peer.ip.startswith("10."), True)]
+    _admit(memo, b"key", asked)
+    found = memo.young[b"key"]
+    assert isinstance(found, Entry) and found.quick is None
+    assert memo.get(b"key", 0.0, request(ip="10.0.0.2").sender, 1) == b"answer"
+    assert memo.get(b"key", 0.0, request(ip="11.0.0.2").sender, 1) is None
+    assert memo.get(b"key", 0.0, request(ip="10.0.0.3").sender, 1) == b"answer"
+
+
+def test_the_same_variant_is_collected_once() -> None:
+    memo = _memo()
+    asked = request()
+    asked.variants = 3
+    _admit(memo, b"key", asked, b"first")
+    for wire in (b"first", b"second", b"first", b"second", b"third"):
+        assert memo.get(b"key", 0.0, NOBODY, 1) is None
+        memo.admit(b"key", asked, wire)
+    assert sorted(str(memo.get(b"key", 0.0, NOBODY, 1)) for _ in range(3)) == ["b'first'", "b'second'", "b'third'"]
+
+
+def test_collecting_ends_where_there_are_fewer_variants_than_thought() -> None:
+    memo = _memo()
+    asked = request()
+    asked.variants = 2
+    for _ in range(20):
+        memo.admit(b"key", asked, b"only")
+    assert memo.get(b"key", 0.0, NOBODY, 1) == b"only"
