@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         memos = self.server.memos
         self.memo = memos[self.family - 1] if memos is not None else None
         if not self.server.reading:  # accepted just before the drain began
-            self.left = 1
+            self.deadline = time.monotonic() + LINGER_S
         self.crowd.touch(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -88,12 +88,14 @@ class Connection(asyncio.Protocol):
                 self.transport.pause_reading()
             self._hold()
             return
-        self._serve()
+        if self._serve() and not self.server.reading:
+            self._leave()
 
     def _hold(self) -> None:
         self.crowd.hold(self, len(self.waiting) + self.transport.get_write_buffer_size())
 
-    def _serve(self) -> None:
+    def _serve(self) -> bool:
+        """Answer what has come; tells whether a whole message had."""
         worker, handle = self.server.worker, self.server.dispatch.handle
         data, at = self.waiting, 0
         out: list[bytes] = []
@@ -145,8 +147,9 @@ class Connection(asyncio.Protocol):
             self.crowd.touch(self)
         if self.waiting or self.held or self.blocked:
             self._hold()
-        if (self.ending or (self.leaving and not self.blocked)) and not self.busy:
+        if (self.ending or (self.leaving and not self.blocked)) and not self.busy and not self.closed:
             self.close()
+        return at > 0
 
     def _remembered(self, wire: bytes, now: float) -> bytes | None:
         memo = self.memo

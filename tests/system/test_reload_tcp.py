@@ -83,7 +83,8 @@ def test_pipelined_connections_end_behind_whole_answers(server: Server, count: i
     for thread in threads:
         thread.join()
     assert [client.broken for client in clients] == [[]] * 4
-    assert all(len(client.ended) == count and 0 not in client.ended for client in clients)
+    # Who connects anew while the old worker of another slot still accepts is served there and connects once more.
+    assert all(count <= len(client.ended) <= 2 * count and 0 not in client.ended for client in clients)
     found = [tags(dns.message.from_wire(bytes(2) + reply)) for client in clients for reply in client.replies]
     assert all(len(one) == 1 for one in found) and set.union(*found) == set(range(1, count + 2))
 
