@@ -19,6 +19,7 @@ from .query import Request
 
 MAX_KEY_BYTES = 512  # a longer query goes around the memo
 OVERHEAD_BYTES = 400  # of one entry: two dict slots, two bytes objects, the entry
+TRIES = 8  # answers that are looked at for each variant wanted
 MAX_SEEN = 1 << 16  # keys of all memos of a worker; 6 MiB
 _OPT = b"\0\x29"
 
@@ -31,12 +32,15 @@ class Entry:
     `quick` is the answer where a use is nothing but a hit. From `until` to `end` the TTLs count down each second.
     """
 
-    __slots__ = ("_ttls", "end", "guards", "hits", "index", "quick", "repeats", "series", "until", "variants", "wires")
+    __slots__ = (
+        "_ttls", "end", "guards", "hits", "index", "left", "quick", "repeats", "series", "until", "variants", "wires",
+    )  # fmt: skip
 
     def __init__(self, request: Request, wire: bytes) -> None:
         self.wires = [wire]
         self.variants = request.variants
         self.index = 0
+        self.left = TRIES * self.variants
         self.series = tuple(request.series)
         self.repeats: tuple[Callable[[Address, int], None], ...] = tuple(request.repeats or ())
         self.guards = tuple(request.guards or ())
@@ -45,6 +49,21 @@ class Entry:
         self.hits = 0
         self.quick = wire if not self.repeats and not self.guards and self.variants == 1 else None
         self._ttls: list[list[int]] = []
+
+    def collect(self, wire: bytes) -> bool:
+        """Take one more variant; False for one that is known.
+
+        Variants are different from each other. After `TRIES` a variant there is none more to be found.
+        """
+        self.left -= 1
+        if wire in self.wires:
+            if self.left <= 0:
+                self.variants = len(self.wires)
+            return False
+        self.wires.append(wire)
+        if self._ttls:
+            self._ttls.append(ttl_offsets(wire))
+        return True
 
     def advance(self, now: float) -> bool:
         """Bring the TTLs up to date; False where the answer is over."""
@@ -186,8 +205,8 @@ class Memo:
             return
         known = self.young.get(key)
         if isinstance(known, Entry) and len(known.wires) < known.variants:
-            known.wires.append(wire)
-            self.budget.spend(len(wire) + 40)
+            if known.collect(wire):
+                self.budget.spend(len(wire) + 40)
             return
         plain = not (request.series or request.repeats or request.guards) and request.until is None
         plain = plain and request.variants == 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import random
+from math import prod
 from typing import TYPE_CHECKING, ClassVar
 
 from shardns.config.golang import duration_text
@@ -19,13 +20,14 @@ from shardns.worker.scope import Scope
 from shardns.worker.wire.codes import AAAA, AXFR, IXFR, SRV, A
 
 from .options import Options
-from .order import network, preferred, round_robin, weighted
+from .order import network, orders, preferred, round_robin, weighted
 from .weights import BadWeights, Table, Unopened, parse, read
 
 if TYPE_CHECKING:
     from shardns.worker.store.publish import Staging
 
-VARIANTS = 8  # different orders of one answer that the memo may keep
+MAX_VARIANTS = 24  # different orders of one answer that the memo may keep: all of four addresses
+VARIANTS_S = 2.0  # how long it may keep some of more
 _TRANSFERS = frozenset((AXFR, IXFR))
 _WEIGHED = frozenset((A, AAAA, SRV))
 
@@ -77,16 +79,25 @@ class LoadBalance(Layer[tuple[Options, ...]], Service[tuple[Options, ...]]):
         additional = round_robin(additional) if mixed[2] else additional
         if self.networks:
             answer, additional = preferred(answer, self.networks), preferred(additional, self.networks)
-        query.request.variants = max(query.request.variants, VARIANTS)
+        self.vary(query, reply)
         return reply.replace(
             answer=answer, authority=round_robin(authority) if mixed[1] else authority, additional=additional
         )
+
+    def vary(self, query: Query, reply: Reply) -> None:
+        """Let the memo keep all orders there are, or, of too many, some for a short time."""
+        request = query.request
+        count = prod(orders(section) for section in (reply.answer, reply.authority, reply.additional))
+        request.variants = max(request.variants, min(count, MAX_VARIANTS))
+        if count > MAX_VARIANTS:
+            until = request.started + VARIANTS_S
+            request.hold(until, until)
 
     def weigh(self, query: Query, reply: Reply) -> Reply:
         """Draw the first address of answer and additional section."""
         if query.qtype not in _WEIGHED:
             return reply
-        query.request.variants = max(query.request.variants, VARIANTS)
+        query.once()  # a few memorised draws would not have the weights' distribution
         return reply.replace(
             answer=weighted(reply.answer, self.weights, self.draw),
             additional=weighted(reply.additional, self.weights, self.draw),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
+from math import factorial
 
 from shardns.worker.wire.codes import AAAA, CNAME, MX, A
 from shardns.worker.wire.records import RRset, Section
@@ -32,6 +33,14 @@ def groups(records: Iterable[RRset]) -> tuple[list[RRset], list[RRset], list[RRs
         into = aliases if kind == CNAME else addresses if kind in _ADDRESSES else exchanges if kind == MX else rest
         into += rrset.singles() if len(rrset.rdatas) > 1 else (rrset,)
     return aliases, rest, addresses, exchanges
+
+
+def orders(section: Section) -> int:
+    """Return in how many orders `round_robin` may put a section."""
+    if section.count < 2:
+        return 1
+    _, _, addresses, exchanges = groups(section)
+    return factorial(len(addresses)) * factorial(len(exchanges))
 
 
 def round_robin(section: Section) -> Section:

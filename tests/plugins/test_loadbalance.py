@@ -115,7 +115,14 @@ def test_every_order_comes_up() -> None:
 def test_the_memo_may_keep_several_orders() -> None:
     asked = query("www.example.org.")
     ordered(plugin(), Reply(answer=Section([address("192.0.2.1"), address("192.0.2.2")])), asked)
-    assert (asked.request.variants, asked.request.once) == (8, False)
+    assert (asked.request.variants, asked.request.until, asked.request.once) == (2, None, False)
+
+
+def test_of_too_many_orders_the_memo_keeps_some_for_a_moment() -> None:
+    asked = query("www.example.org.")
+    many = [address(f"192.0.2.{i}") for i in range(5)]
+    ordered(plugin(), Reply(answer=Section(many)), asked)
+    assert (asked.request.variants, asked.request.until) == (24, 2.0)
 
 
 def test_a_reply_without_anything_to_order_is_the_same_object() -> None:
