@@ -24,8 +24,7 @@ _tasks: set[asyncio.Task[Any]] = set()
 
 def compile_chain(plugins: Sequence[Plugin[Any]]) -> tuple[Step, dict[int, Step]]:
     """Return the chain's first step, and by plugin identity the step below that plugin."""
-    last = plugins[-1].directive if plugins else ""
-    step = _end(last)
+    step = _end(plugins[-1] if plugins else None)
     below: dict[int, Step] = {}
     for plugin in reversed(plugins):
         below[id(plugin)] = step
@@ -36,9 +35,9 @@ def compile_chain(plugins: Sequence[Plugin[Any]]) -> tuple[Step, dict[int, Step]
     return step, below
 
 
-def _end(last: str) -> Step:
+def _end(last: Plugin[Any] | None) -> Step:
     def end(query: Query) -> Result:
-        raise ServFail(f"plugin/{last}: no next plugin found")
+        raise ServFail(f"plugin/{last.end_name(query) if last else ''}: no next plugin found")
 
     return end
 

@@ -64,6 +64,10 @@ class Plugin(ABC, Generic[O]):
     def prepare(self) -> None:
         """Build what queries need; called once per process, before any query, with no event loop running."""
 
+    def end_name(self, query: Query) -> str:
+        """Return what the reference calls this plugin where a query runs off the end of the chain behind it."""
+        return self.directive
+
 
 class Source(Plugin[O]):
     """Answers queries."""

@@ -55,6 +55,10 @@ class Acl(Source[tuple[Options, ...]]):
             for action, (rcode, code) in ANSWERS.items()
         }
 
+    def end_name(self, query: Query) -> str:
+        """Return the name that was asked for, as the reference has it."""
+        return query.name_text
+
     def answer(self, query: Query) -> Outcome:
         """Let the query pass, or answer it in the rule's way."""
         decided = self.decide(query)
