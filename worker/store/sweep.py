@@ -9,10 +9,23 @@ import struct
 from collections.abc import Iterable
 from typing import Any, Final
 
-from .cache import ALIVE, COUNT, LABEL, NAMESPACE_BYTES, CacheStore, Side, ends, entries_of, evict, remove, set_entries
+from .cache import (
+    ALIVE,
+    COUNT,
+    LABEL,
+    NAMESPACE_BYTES,
+    CacheStore,
+    Side,
+    ends,
+    entries_of,
+    evict,
+    remove,
+    set_entries,
+)
 
 LOOK: Final = 4000  # entries read in one slice
 DELETE: Final = 500  # entries deleted in one transaction
+KEPT_S: Final = 600.0  # expired entries count as entries for so long, while there is room, as they do in the reference
 ALIVE_S: Final = 180.0  # a namespace that nobody has claimed for so long is dropped
 _ENDS = struct.Struct("<d")
 
@@ -47,8 +60,9 @@ class Sweeper:
         now = self.store.now()
         with self.store.environment.begin() as txn:
             seen = list(_items(txn, self.namespace, self._at, LOOK))
+            kept = {side.prefix: self._kept_s(txn, side) for side in self.sides}
         self._at = seen[-1][0] if len(seen) == LOOK else b""
-        expired = [key for key, value in seen if ends(value) <= now]
+        expired = [key for key, value in seen if ends(value) + kept.get(key[: NAMESPACE_BYTES + 1], 0.0) <= now]
         gone = 0
         for start in range(0, len(expired), DELETE):
             with self.store.environment.begin(write=True) as txn:
@@ -56,6 +70,11 @@ class Sweeper:
                 # Somebody may have stored one anew since it was looked at.
                 gone += remove(txn, [key for key, value in some if value is not None and ends(value) <= now])
         return gone
+
+    def _kept_s(self, txn: Any, side: Side) -> float:
+        """Return how long an expired entry of a side may stay: not at all where it stands in the way of others."""
+        roomy = 2 * entries_of(txn, side.count_key) <= side.capacity
+        return KEPT_S if roomy and not self.store.pressed() else 0.0
 
     def drop_abandoned(self) -> int:
         """Delete a slice of a namespace that no configuration uses any more; returns how many entries went."""

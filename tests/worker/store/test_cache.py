@@ -170,8 +170,20 @@ def test_the_keeper_deletes_what_expired(store: CacheStore, clock: Clock, monkey
     sweeper = Sweeper(store, SPACE, both)
     assert sum(sweeper.slice() for _ in range(20)) == 0
     clock.now = 2000.0
+    assert sum(sweeper.slice() for _ in range(20)) == 0  # they are shown as entries until the room is needed
+    clock.now = 1500.0 + sweep.KEPT_S
     assert sum(sweeper.slice() for _ in range(20)) == 30
     assert sweeper.entries() == (10, 0)
+
+
+def test_the_keeper_deletes_at_once_what_expired_where_a_side_is_half_full(store: CacheStore, clock: Clock) -> None:
+    both = side(), side(kind=DENIAL)
+    fill(store, both[0], 51, ends=1500.0)
+    fill(store, both[1], 50, ends=1500.0)
+    clock.now = 1501.0
+    sweeper = Sweeper(store, SPACE, both)
+    assert sweeper.slice() == 51
+    assert sweeper.entries() == (0, 50)
 
 
 def test_an_abandoned_namespace_is_dropped_in_slices(store: CacheStore, clock: Clock) -> None:
