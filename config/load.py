@@ -2,14 +2,14 @@
 
 1. Problems come in the reference's order: structure, keys, set-up (directives outside, blocks inside), addresses.
 2. A broken structure hides what stands behind it; every other problem leaves the rest to be judged.
-3. Directives that are known and not built are refused, never ignored.
+3. Directives and transports that are known and not built are refused, never ignored.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from .model import Directive, Key, Model, ServerBlock
 from .schema import Schema
 from .source import Source, built_in
 from .tokens import Token, cut
+from .zones import TRANSPORTS, split_transport
 
 Registry = Mapping[str, "type[Schema] | None"]  # None: known, not built
 
@@ -76,11 +77,12 @@ def load(
     *,
     port: int = 53,
     environ: Mapping[str, str] | None = None,
+    transports: Collection[str] = tuple(TRANSPORTS),
 ) -> Model:
     """Return the model of a configuration text; raises ConfigError with all its problems.
 
     `registry` maps directives to their Options class, None where one is known and not built; `order` is the order of
-    set-up and of the chain. `port` is that of plain DNS keys without one.
+    set-up and of the chain. `port` is that of plain DNS keys without one. `transports` are those that keys may have.
     """
     known = list(dict.fromkeys((*order, *registry)))
     parsed = _parsed(source, registry, known, environ)
@@ -92,7 +94,7 @@ def load(
         source, settings = built_in(port), parsed.settings
         parsed = parse(source, known, environ)
         parsed.warnings[:0], parsed.settings = warnings, settings
-    model = build(parsed, registry, known, port)
+    model = build(parsed, registry, known, port, transports)
     return replace(model, digest=digest, built_in=source.built_in)
 
 
@@ -117,10 +119,11 @@ def _parsed(source: Source, registry: Registry, known: Sequence[str], environ: M
     return parse(source, known, environ)
 
 
-def build(parsed: Parsed, registry: Registry, order: Sequence[str], port: int) -> Model:
+def build(parsed: Parsed, registry: Registry, order: Sequence[str], port: int, transports: Collection[str]) -> Model:
     """Set the blocks up."""
     problems = list(parsed.problems)
     drafts = _drafts(parsed, port, problems)
+    problems += _unbuilt(parsed, transports)
     for name in order:
         for draft, block in drafts:
             if name in block.directives:
@@ -164,6 +167,16 @@ def _drafts(parsed: Parsed, port: int, problems: list[Problem]) -> list[tuple[Dr
         )
         drafts[-1].blocks = drafts
     return list(zip(drafts, parsed.blocks, strict=True))
+
+
+def _unbuilt(parsed: Parsed, transports: Collection[str]) -> list[Problem]:
+    """Refuse keys whose transport is known and not built."""
+    return [
+        Problem(f"{transport}://: not implemented yet", key.place, _line(parsed.sources, key.place))
+        for block in parsed.blocks
+        for key in block.keys
+        if (transport := split_transport(key.text)[0]) not in transports
+    ]
 
 
 def _set_up(name: str, words: Sequence[Token], draft: Draft, registry: Registry) -> Sequence[Problem]:

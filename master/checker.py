@@ -22,6 +22,7 @@ from .where import Where, endpoint
 CPU_S = 60
 WALL_S = 120.0
 EXTRA_BYTES = 4 << 30  # address space beyond what the master has: a large inline configuration fits
+TRANSPORTS = frozenset(("dns", "unix"))  # built; nothing listens on `unix://` keys, as in the reference
 VIA_FLAG = "loading Caddyfile via flag: "
 
 
@@ -87,7 +88,7 @@ def check(job: Job) -> Report:
         return Report(text="no Caddyfile loader with which to reload Caddyfile", unread=True)
     registry = Registry()
     try:
-        model = load(source, registry, registry.order, port=job.port)
+        model = load(source, registry, registry.order, port=job.port, transports=TRANSPORTS)
     except ConfigError as error:
         return Report(text=error.text, detail=str(error))
     endpoints = tuple(_resolve(one.address) for one in model.endpoints)

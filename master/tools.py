@@ -12,7 +12,7 @@ from shardns.config.errors import ConfigError
 from shardns.config.load import load
 from shardns.config.source import find, from_flag
 
-from .checker import Registry
+from .checker import TRANSPORTS, Registry
 from .flags import Flag, FlagError, HelpWanted, Parsed, parse, usage
 
 
@@ -32,7 +32,7 @@ def _check_one(file: str, port: int, *, as_json: bool) -> int:
     registry = Registry()
     try:
         source = from_flag(file) if file else find(port=port)
-        model = load(source, registry, registry.order, port=port)
+        model = load(source, registry, registry.order, port=port, transports=TRANSPORTS)
     except ConfigError as error:
         print(problems_json(error) if as_json else error)
         return 1
