@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -139,6 +140,10 @@ class Load:
         if self._outcome is None:
             self._outcome = _counted(self.popen.communicate(timeout=300)[0])
         return self._outcome
+
+    def stop(self) -> None:
+        """Have it ask no more, wait for what is under way, and count."""
+        self.popen.send_signal(signal.SIGINT)
 
     def close(self) -> None:
         """End it early."""
