@@ -29,11 +29,11 @@ class Value(Generic[T]):
 
     def parse(self, word: str, draft: Draft) -> T:
         """Return the value of one word; raise Refuse."""
-        raise NotImplementedError
+        raise TypeError(f"{self.label} judges whole fields")
 
     def parse_words(self, words: Sequence[Token], draft: Draft) -> T:
         """Return the value of a whole field; only `whole` types are asked."""
-        raise NotImplementedError
+        raise TypeError(f"{self.label} judges single words")
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of one word."""

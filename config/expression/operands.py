@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 
 from .cursor import MAX_DEPTH, Cursor
@@ -23,13 +24,13 @@ PREDICATES = {
 class Operands(Cursor):
     """The lower half of the parser."""
 
+    @abstractmethod
     def expression(self, precedence: int) -> Node:
         """An expression whose operators bind at least as tightly as `precedence`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def several(self) -> Node:
         """`a; b; c`, the semicolon at the end being optional."""
-        raise NotImplementedError
 
     def primary(self) -> Node:
         """An operand with its prefix operators and what is attached to it."""

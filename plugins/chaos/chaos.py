@@ -73,7 +73,7 @@ class Chaos(Source[Options]):
 
 
 def string(text: bytes) -> bytes:
-    r"""Return a character-string (RFC 1035 §3.3): cut to what fits, `\X` and `\DDD` escapes resolved as in zone files."""
+    r"""Return a character-string (RFC 1035 §3.3): cut to what fits, escapes resolved as in zone files."""
     text = unescape(text[:MAX_STRING_BYTES])
     return bytes((len(text),)) + text
 

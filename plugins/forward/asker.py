@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from .wheel import Bucket
@@ -14,7 +15,7 @@ class Connection(Protocol):
         """Give the asker's exchange up: its time is over."""
 
 
-class Asker:
+class Asker(ABC):
     """One exchange at a time. A connection fills in `connection`, `bucket` and `id` while it works for the asker.
 
     `limit` is the longest datagram taken, in octets; `timeout_s` how long the answer may take once sent.
@@ -28,21 +29,21 @@ class Asker:
     limit: int
     timeout_s: float
 
+    @abstractmethod
     def message(self, ident: int) -> bytes:
         """Return the query to send, under this ID."""
-        raise NotImplementedError
 
+    @abstractmethod
     def arrived(self, data: bytes, *, stream: bool) -> str | None:
         """Take a message with the right ID. Returns None if it can be read, else the error that it amounts to."""
-        raise NotImplementedError
 
+    @abstractmethod
     def proceed(self) -> None:
         """Go on after a message that was taken; the connection is back in its pool."""
-        raise NotImplementedError
 
+    @abstractmethod
     def failed(self, text: str) -> None:
         """Take the error that ended the exchange, in the reference's words."""
-        raise NotImplementedError
 
     def closed(self) -> None:
         """Take the news that a connection from the pool had been closed by the upstream."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,14 +19,14 @@ SETTLED: Final = frozenset({"qtype", "protocol", "server_port"})  # variables th
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(ABC):
     """`again`: go on with the next rule after this one has matched."""
 
     again: bool
 
+    @abstractmethod
     def apply(self, state: State) -> bool:
         """Change the query if it matches; tell whether it does."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

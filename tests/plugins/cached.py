@@ -134,6 +134,7 @@ class Lab:
                         continue
                     found = self.below(item.query)
                 else:
+                    assert isinstance(item, Query)
                     found = self.below(item)
             except Failure as failure:
                 item = steps.throw(failure)

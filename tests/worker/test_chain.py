@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from shardns.worker.chain import Step, compile_chain, spawn_below
-from shardns.worker.plugin import Layer, Source, Steps, Timed
+from shardns.worker.plugin import Layer, Plugin, Source, Steps, Timed
 from shardns.worker.query import Query
 from shardns.worker.reply import DROP, Drop, Refused, Reply, ServFail
 
 from .fakes import query
 
 
-def _built(kind: type[Any], **attributes: Any) -> Any:
-    plugin = kind.__new__(kind)
+def _built(kind: type[Plugin[Any]], **attributes: Any) -> Any:
+    plugin = object.__new__(kind)
     plugin.__dict__.update(attributes)
     return plugin
 
