@@ -235,9 +235,11 @@ def content(port: int, signed: bool = True) -> set[str]:
 def records(zone: dns.zone.Zone) -> set[str]:
     """Return a zone's records as text, lower case as far as DNS ignores case."""
     found = set()
+    origin = zone.origin
+    assert origin is not None
     for name, ttl, rdata in zone.iterate_rdatas():
-        text = rdata.to_text(origin=zone.origin, relativize=False)
-        found.add(f"{name.derelativize(zone.origin)} {ttl} {dns.rdatatype.to_text(rdata.rdtype)} {text}".lower())
+        text = rdata.to_text(origin=origin, relativize=False)
+        found.add(f"{name.derelativize(origin)} {ttl} {dns.rdatatype.to_text(rdata.rdtype)} {text}".lower())
     return found
 
 

@@ -46,7 +46,8 @@ def answer(query: Any, text: str = "example.org. 60 IN A 192.0.2.1") -> bytes:
     reply = dns.message.make_response(query)
     reply.use_edns(False)
     reply.tsig = None
-    reply.answer.append(dns.rrset.from_text(*text.split(maxsplit=4)))
+    name, ttl, rclass, rtype, rdata = text.split(maxsplit=4)
+    reply.answer.append(dns.rrset.from_text(name, int(ttl), rclass, rtype, rdata))
     wire: bytes = reply.to_wire()
     return wire[2:]
 
