@@ -35,14 +35,31 @@ class Edns:
 
 
 _SUBNET = 8  # RFC 7871
-_SIZES = {2: (4, 8), 9: (0, 4), 11: (0, 2), EDE: range(2, 65536), 1: range(18, 65536)}  # octets of UL, EXPIRE, …
-_BITS = {0: 0, 1: 32, 2: 128}  # of an address, by family
+_EXPIRE = 9  # RFC 7314
+_KEEPALIVE = 11  # RFC 7828
+# Octets that the reference insists on, by option; code 1 is LLQ, 2 UL. What follows a whole EXPIRE is let through.
+_SIZES = {
+    1: range(18, 65536), 2: (4, 8), _EXPIRE: (0, *range(4, 65536)), _KEEPALIVE: (0, 2), EDE: range(2, 65536),
+}  # fmt: skip
+_BITS = {1: 32, 2: 128}  # of an address, by family
 
 
 def _is_subnet(value: bytes) -> bool:
-    """Tell whether a client subnet is well formed: a known family, prefixes and address no longer than it has."""
-    bits = _BITS.get(int.from_bytes(value[:2], "big")) if len(value) >= 4 else None
-    return bits is not None and value[2] <= bits and value[3] <= bits and len(value) - 4 <= bits // 8
+    """Tell whether a client subnet is well formed: prefixes no longer than an address of its family, if it has one."""
+    if len(value) < 4:
+        return False
+    family = int.from_bytes(value[:2], "big")
+    if family == 0:
+        return value[2] == 0  # as dig sends it for `+subnet=0`
+    bits = _BITS.get(family)
+    return bits is not None and value[2] <= bits and value[3] <= bits
+
+
+def echoed(code: int, value: bytes) -> bytes:
+    """Return the value of an option as the reference sends it back: without what it does not keep."""
+    if code == _EXPIRE:
+        return value[:4]
+    return value if code != _KEEPALIVE or value != b"\0\0" else b""
 
 
 def options(rdata: bytes) -> tuple[tuple[int, bytes], ...]:

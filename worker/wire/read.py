@@ -24,7 +24,9 @@ _ECHOED: Final = 0x03B0  # TC RD RA AD CD survive in a reject; AA and Z do not
 MAX_POINTERS: Final = 126  # bounds the walk through compression pointers
 _MAX_KNOWN: Final = 4096
 _KNOWN_OPTS: dict[bytes, Edns] = {}
-_KNOWN_HEADERS: dict[bytes, tuple[int, int]] = {}  # header without ID → flags, number of records
+# Header without ID → flags, number of records: those of the additional section, plus 256 times the others.
+_KNOWN_HEADERS: dict[bytes, tuple[int, int]] = {}
+_OTHERS: Final = 256
 
 
 class Malformed(Exception):
@@ -73,7 +75,8 @@ def read(wire: bytes, request: Request) -> Query | bytes | None:
             (wire[at + 1] << 8) | wire[at + 2], (wire[at + 3] << 8) | wire[at + 4], None, wire, end,
         )  # fmt: skip
         if records:
-            query.edns = _KNOWN_OPTS.get(wire[end:]) or _additional(wire, end, request, records)
+            found = _KNOWN_OPTS.get(wire[end:]) if records < _OTHERS else None
+            query.edns = found or _additional(wire, end, request, records)
         return query
     except (IndexError, Malformed, ValueError):
         if len(wire) == 12:
@@ -95,7 +98,7 @@ def _screen(wire: bytes) -> bytes | None:
         return reject(wire, Rcode.FORMERR)
     if len(_KNOWN_HEADERS) >= _MAX_KNOWN:
         _KNOWN_HEADERS.clear()
-    _KNOWN_HEADERS[wire[2:12]] = (flags, ancount + nscount + arcount)
+    _KNOWN_HEADERS[wire[2:12]] = (flags, arcount + _OTHERS * (ancount + nscount))
     return None
 
 
@@ -157,22 +160,27 @@ def name_at(wire: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _additional(wire: bytes, at: int, request: Request, count: int) -> Edns | None:
-    """Walk the records behind the question; the last OPT counts. Notes a TSIG on the request."""
+    """Walk the records behind the question; the last OPT counts. Notes a TSIG on the request.
+
+    Neither means anything outside the additional section (RFC 6891 §6.1.1, RFC 8945 §5.1).
+    """
     found = None
     start = at
-    for _ in range(count):
+    others, additional = divmod(count, _OTHERS)
+    for number in range(others + additional):
         if at >= len(wire):
             break
+        counts = number >= others
         _, body = name_at(wire, at)
         rtype, size, ttl, length = _FIXED.unpack_from(wire, body) if body + 10 <= len(wire) else _cut()
         if body + 10 + length > len(wire):
             raise Malformed
         if rtype == OPT:
-            request.tsig_at = 0
-            found = Edns(
-                size, (ttl >> 16) & 255, ttl >> 24, ttl & 0xFFFF, options(wire[body + 10 : body + 10 + length])
-            )
-        elif rtype == TSIG:
+            edns = Edns(size, (ttl >> 16) & 255, ttl >> 24, ttl & 0xFFFF, options(wire[body + 10 : body + 10 + length]))
+            if counts:
+                request.tsig_at = 0
+                found = edns
+        elif rtype == TSIG and counts:
             request.tsig = wire[at : body + 10 + length]
             request.tsig_at = at
             request.wire = wire
@@ -192,6 +200,23 @@ def _cut() -> tuple[int, int, int, int]:
 
 
 def check_rdata(wire: bytes, at: int, length: int, rtype: int) -> None:
-    """Refuse address records of a wrong size; other rdata of queries is not looked at."""
-    if (rtype == 1 and length not in (0, 4)) or (rtype == 28 and length not in (0, 16)):
+    """Refuse rdata that is not what its type says; none at all, or an end between two fields, is let through."""
+    from .layouts import LAYOUTS  # which stands on this module
+
+    end = at + length
+    if not length:
+        return
+    for item in LAYOUTS.get(rtype, ("*",)):
+        if item == "n":
+            at = name_at(wire[:end], at)[1]
+        elif item == "S":
+            while at < end:
+                at += wire[at] + 1
+        elif item == "*":
+            at = end
+        else:
+            at += wire[at] + 1 if item == "s" else int(item)
+        if at >= end:
+            break
+    if at != end:
         raise Malformed

@@ -13,7 +13,7 @@ from ..query import Query
 from ..reply import Reply
 from .codes import TC, TSIG, Rcode
 from .compress import compress
-from .edns import DO, Edns
+from .edns import DO, Edns, echoed
 from .records import Section
 
 _HEAD = struct.Struct("!HHHHHH")
@@ -29,7 +29,11 @@ def _echo(edns: Edns) -> bytes:
     """The OPT of an answer whose maker put none in: the client's own, masked."""
     wire = _echoes.get(edns)
     if wire is None:
-        kept = tuple(o for o in edns.options if o[0] in _ECHOED_OPTIONS or o[0] in registered_options)
+        kept = tuple(
+            (code, echoed(code, value))
+            for code, value in edns.options
+            if code in _ECHOED_OPTIONS or code in registered_options
+        )
         wire = Edns(edns.size, 0, 0, edns.flags & 0xFF00, kept).wire
         if not edns.options and len(_echoes) < 4096:
             _echoes[edns] = wire

@@ -93,6 +93,60 @@ def test_the_last_of_two_opts_counts() -> None:
     assert found.do
 
 
+OPT = "00 0029 04d0 0000 8000 0000"
+
+
+@pytest.mark.parametrize("counts", ["0001 0000 0000", "0000 0001 0000", "0001 0000 0001"])
+def test_an_opt_outside_the_additional_section_means_nothing(counts: str) -> None:
+    known = _read(f"1234 0100 0001 0000 0000 0001 {GOOD} {OPT}")
+    assert isinstance(known, Query)
+    assert known.do
+    query = _read(f"1234 0100 0001 {counts} {GOOD} {OPT}")
+    assert isinstance(query, Query)
+    assert query.edns is None
+
+
+@pytest.mark.parametrize(
+    ("record", "fine"),
+    [
+        pytest.param("0002 0001 00000000 0003 056162", False, id="NS past its end"),
+        pytest.param("0002 0001 00000000 0002 c00c", True, id="NS, compressed"),
+        pytest.param("0002 0001 00000000 0003 c00c00", False, id="NS and more"),
+        pytest.param("000f 0001 00000000 0001 00", False, id="half an MX"),
+        pytest.param("000f 0001 00000000 0002 0000", True, id="MX that ends between its fields"),
+        pytest.param("0010 0001 00000000 0003 096162", False, id="TXT past its end"),
+        pytest.param("0006 0001 00000000 0003 000000", False, id="half a serial"),
+        pytest.param("0001 0001 00000000 0005 0102030405", False, id="A of five octets"),
+        pytest.param("0001 0001 00000000 0000", True, id="A without rdata"),
+        pytest.param("fff0 0001 00000000 0002 0102", True, id="unknown type"),
+    ],
+)
+def test_rdata_must_be_what_its_type_says(record: str, fine: bool) -> None:
+    found = _read(f"1234 0100 0001 0001 0000 0000 {GOOD} 00 {record}")
+    assert isinstance(found, Query) if fine else isinstance(found, bytes) and found[3] & 15 == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "fine"),
+    [
+        pytest.param("0009 0000", True, id="EXPIRE"),
+        pytest.param("0009 0003 010203", False, id="short EXPIRE"),
+        pytest.param("0009 0005 0102030405", True, id="long EXPIRE"),
+        pytest.param("000b 0001 00", False, id="KEEPALIVE of one octet"),
+        pytest.param("0008 0004 00000000", True, id="no subnet"),
+        pytest.param("0008 0004 00000100", False, id="a subnet of no family"),
+        pytest.param("0008 0004 00030000", False, id="unknown family"),
+        pytest.param("0008 0004 00012100", False, id="33 bits of IPv4"),
+        pytest.param("0008 0009 0001180001020304ff", True, id="an address that is too long"),
+        pytest.param("0008 0003 000118", False, id="half a subnet"),
+    ],
+)
+def test_options_that_the_reference_refuses_are_refused(option: str, fine: bool) -> None:
+    size = len(bytes.fromhex(option))
+    found = _read(f"1234 0100 0001 0000 0000 0001 {GOOD} 00 0029 04d0 00000000 {size:04x} {option}")
+    assert isinstance(found, Query) is fine
+
+
 @given(st.binary(max_size=200))
 def test_no_octets_make_the_reader_fail(wire: bytes) -> None:
     listener = Listener(0, "dns://:53", "dns", "", 53)

@@ -45,6 +45,13 @@ def test_the_clients_opt_comes_back_with_its_cookie_and_without_its_subnet() -> 
     assert [int(o.otype) for o in seen.options] == [10]
 
 
+def test_a_keepalive_of_zero_comes_back_empty_and_an_expire_with_its_four_octets() -> None:
+    sent = Edns(options=((11, b"\0\0"), (9, b"\1\2\3\4\5"), (11, b"\0\1")))
+    asked = query("www.test.", opt=sent)
+    back = _message(asked, asked.reply())
+    assert [(int(o.otype), o.to_wire()) for o in back.options] == [(11, b""), (9, b"\1\2\3\4"), (11, b"\0\1")]
+
+
 def test_an_opt_of_the_reply_is_brought_in_line_with_the_query() -> None:
     asked = query("www.test.", opt=Edns(700))
     seen = _message(asked, asked.reply(edns=Edns(4096, flags=DO, options=((15, b"\0\x15hi"),))))
