@@ -50,18 +50,18 @@ class Material:
     """What the children of one generation are made from."""
 
     model: Model
-    classes: dict[str, type[Any]]
+    classes: dict[str, type[Any]]  # in the order of directives
     cells: mmap.mmap
 
     @classmethod
     def of(cls, model: Model) -> Material:
         """Import what the model needs, and make the shared numbers."""
-        from shardns.plugins import plugin_class
+        from shardns.plugins import order, plugin_class
 
         names = {directive.name for block in model.blocks for directive in block.directives}
         for module in ("shardns.worker.run", "shardns.worker.keeper"):
             import_module(module)
-        return cls(model, {name: plugin_class(name) for name in sorted(names)}, mmap.mmap(-1, CELL_BYTES))
+        return cls(model, {name: plugin_class(name) for name in order() if name in names}, mmap.mmap(-1, CELL_BYTES))
 
 
 @dataclass(slots=True)

@@ -6,14 +6,19 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, Protocol
 
 from .http import Handler, Server
 from .scope import Scope
 
-Release = Callable[[], Awaitable[None]]
 _TABLE = "http endpoints"
+
+
+class Release(Protocol):
+    """Ends the serving of a path. `for_good`: the server ends, so nobody will serve the address after its last path."""
+
+    def __call__(self, *, for_good: bool = False) -> Awaitable[None]: ...
 
 
 class Endpoint:
@@ -53,13 +58,15 @@ async def serve(
         endpoint.server = Server(endpoint.routes, tls, **options)
         endpoint.server.start(listener)
 
-    async def release() -> None:
+    async def release(*, for_good: bool = False) -> None:
         if (path, handler) not in endpoint.held:
             return
         endpoint.remove(path, handler)
         if not endpoint.held and endpoint.server is not None:
             table.pop(address, None)
             await endpoint.server.close()
+            if for_good:
+                endpoint.server.turn_away(listener)
 
     scope.defer(release)
     return release

@@ -12,6 +12,7 @@ import asyncio
 import gzip
 import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -26,6 +27,8 @@ MAX_BODY_BYTES: Final = 1 << 20
 READ_BYTES: Final = 16384
 TEXT: Final = "text/plain; charset=utf-8"
 _TLS_HANDSHAKE: Final = 0x16  # RFC 8446 §5.1: the first octet that a TLS client sends
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets
+_PAUSE_S: Final = 0.1  # before accepting again, out of descriptors
 _NO_TLS: Final = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 
 
@@ -91,6 +94,10 @@ class Server:
         for task in self._busy:
             task.cancel()
 
+    def turn_away(self, listener: socket.socket) -> None:
+        """Reset connections from now on: the socket may not be closed, and clients shall not wait in its backlog."""
+        self._accepting = asyncio.get_running_loop().create_task(_reset(listener))
+
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         room = asyncio.Semaphore(self.max_connections)
@@ -100,7 +107,7 @@ class Server:
                 peer, _ = await loop.sock_accept(listener)
             except OSError:  # out of descriptors, or the client has gone
                 room.release()
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(_PAUSE_S)
                 continue
             except asyncio.CancelledError:
                 room.release()
@@ -206,6 +213,18 @@ class Server:
         writer.write(out)
         async with asyncio.timeout(TIMEOUT_S):
             await writer.drain()
+
+
+async def _reset(listener: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            peer, _ = await loop.sock_accept(listener)
+        except OSError:
+            await asyncio.sleep(_PAUSE_S)
+            continue
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        peer.close()
 
 
 def _read(head: h11.Request, body: bytes) -> Request:

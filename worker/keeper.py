@@ -81,7 +81,7 @@ class Keeper(Child):
         self._work = asyncio.get_running_loop().create_task(in_turn())
 
     async def _start(self, first: bool) -> None:
-        for service in self.services:
+        for service in sorted(self.services, key=lambda service: service.on_events):
             scope = Scope(self.generation, first)
             self.scopes.append(scope)
             await service.start(scope)
@@ -115,6 +115,8 @@ class Keeper(Child):
         send(self.channel, Quiesced())
 
     async def _stopping(self) -> None:
+        for service in sorted(self.services, key=lambda service: not service.on_events):
+            await service.leaving()
         for service in self.services:
             await service.stopping()
         send(self.channel, Stopped())

@@ -102,7 +102,13 @@ class Gate(Plugin[O]):
 
 
 class Service(Plugin[O]):
-    """Runs once per generation, in the keeper."""
+    """Runs once per generation, in the keeper.
+
+    Services start and stop in the order of directives. One with `on_events` acts on the start and the end of the server
+    as a whole: it starts behind the others and leaves before them.
+    """
+
+    on_events: ClassVar[bool] = False
 
     async def load(self, staging: Staging) -> None:
         """Read inputs and write them to the generation's staging; raise `ConfigError`/`SetupError` to refuse.
@@ -112,6 +118,9 @@ class Service(Plugin[O]):
 
     async def start(self, scope: Scope) -> None:
         """After commit: watch, notify, listen. Timers, tasks and cleanups belong to `scope`."""
+
+    async def leaving(self) -> None:
+        """Before the process ends for good, ahead of any service's `stopping`: what need not wait for `health`."""
 
     async def stopping(self) -> None:
         """Before the process ends for good (SIGTERM, SIGINT), workers still answering: `health` sleeps here."""

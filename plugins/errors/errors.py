@@ -106,6 +106,10 @@ class Errors(Layer[Options], Service[Options]):
         if text:
             self.log.at(window.rule.level, text)
 
+    async def leaving(self) -> None:
+        """Report before `health` begins its wait."""
+        self.stop()
+
     def stop(self) -> None:
         """Report what is open; errors that still arrive are logged one by one."""
         self.scope = None

@@ -69,7 +69,7 @@ class Health(Service[Options]):
         if self.probing is not None:
             self.probing.cancel()
         if self.release is not None:
-            await self.release()
+            await self.release(for_good=True)
 
     async def watch(self) -> None:
         """Probe for ever, at the pace of a clock."""

@@ -73,6 +73,7 @@ class On(Service[tuple[Options, ...]]):
     """The commands of one block."""
 
     directive = "on"
+    on_events = True
 
     def prepare(self) -> None:
         """Give each command the name under which it is logged."""
@@ -82,7 +83,7 @@ class On(Service[tuple[Options, ...]]):
         """Run what waits for the start."""
         await self.fire("startup")
 
-    async def stopping(self) -> None:
+    async def leaving(self) -> None:
         """Run what waits for the end."""
         await self.fire("shutdown")
 

@@ -151,7 +151,7 @@ class Prometheus(Layer[Options], Service[Options]):
     async def stopping(self) -> None:
         """Close the endpoint, after everybody else could still be watched ending."""
         if self.release is not None:
-            await self.release()
+            await self.release(for_good=True)
 
     def enable(self) -> None:
         """Show the chain's plugins for the block's first zone on each of its addresses."""

@@ -79,7 +79,7 @@ class Readiness(Service[Options]):
     async def stopping(self) -> None:
         """Close before `health` begins its wait: traffic shall go elsewhere."""
         if self.release is not None:
-            await self.release()
+            await self.release(for_good=True)
 
     def answer(self, _request: Request) -> Response:
         """Tell whether everybody is ready."""

@@ -64,6 +64,7 @@ class Reload(Service[Options]):
     """Runs in the keeper."""
 
     directive = "reload"
+    on_events = True
     repeatable = True
     mutable: ClassVar[dict[str, str]] = {"seen": "keeper", "announced": "keeper", "asking": "keeper"}
 

@@ -126,5 +126,5 @@ def test_only_the_commands_of_an_event_run_and_a_failure_stops_nothing(capfd: py
     assert first.startswith('[INFO] Blocking Command "no-such-command " with ID ')
     assert second.startswith("error on 'on-") and second.endswith("executable file not found in $PATH")
     assert third.startswith('[INFO] Blocking Command "echo one" with ID ')
-    asyncio.run(plugin.stopping())
+    asyncio.run(plugin.leaving())
     assert "two" in capfd.readouterr().out.splitlines()

@@ -87,3 +87,19 @@ def test_why_nobody_can_listen_is_said_as_the_reference_does() -> None:
 )  # fmt: skip
 def test_addresses_are_split_as_go_does(word: str, problem: str) -> None:
     assert trouble(word) == problem
+
+
+@pytest.mark.system
+def test_an_address_that_nobody_will_serve_again_resets_connections_at_once() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            where = listener.getsockname()
+            release = await endpoints.serve(Scope(listener, {}), "a:1", "/ready", said(b"OK"))  # type: ignore[arg-type]  # enough of a scope
+            assert release is not None
+            assert await get(where, "/ready") == b"OK"
+            await release(for_good=True)
+            async with asyncio.timeout(2):
+                with pytest.raises(ConnectionError):
+                    await get(where, "/ready")
+
+    asyncio.run(main())
