@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,16 @@ from .loop import Loop
 
 MAX_REQUEST_BYTES = 4096
 MAX_CLIENTS = 32
+
+
+@contextmanager
+def short(path: Path) -> Iterator[str]:
+    """Yield a name of the socket that fits into a socket address (108 octets), however deep its folder is."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 class Request(msgspec.Struct):
@@ -41,7 +52,8 @@ class Control:
         self._clients: dict[int, socket.socket] = {}
         self._path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.bind(str(path))
+        with short(path) as name:
+            self._socket.bind(name)
         path.chmod(0o600)
         self._socket.listen(8)
         self._socket.setblocking(False)

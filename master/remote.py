@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from . import folder, status
+from .control import short
 from .flags import Flag, FlagError, HelpWanted, parse, usage
 
 CONNECT_S = 2.0
@@ -27,7 +28,8 @@ def ask(conf: str, request: dict[str, Any], patience_s: float) -> dict[str, Any]
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(CONNECT_S)
             try:
-                sock.connect(str(path))
+                with short(path) as name:
+                    sock.connect(name)
             except OSError:
                 continue
             sock.settimeout(patience_s)
