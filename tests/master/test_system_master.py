@@ -249,7 +249,8 @@ def test_status_tells_what_runs(server: Server) -> None:
 def test_a_silent_client_does_not_stop_the_master(server: Server) -> None:
     path = next(server.folder.glob("shardns-*/control"))
     with socket.socket(socket.AF_UNIX) as silent, socket.socket(socket.AF_UNIX) as rude:
-        silent.connect(str(path))
+        with short(path) as name:
+            silent.connect(name)
         rude.connect(str(path))
         rude.sendall(b"what?\n")
         assert json.loads(rude.recv(1000)) == {"ok": False, "text": "not understood"}
