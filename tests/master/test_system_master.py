@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from shardns.master.control import short
 from tests.master.running import Server, free_port, until
 
 pytestmark = pytest.mark.system
@@ -251,7 +252,7 @@ def test_a_silent_client_does_not_stop_the_master(server: Server) -> None:
     with socket.socket(socket.AF_UNIX) as silent, socket.socket(socket.AF_UNIX) as rude:
         with short(path) as name:
             silent.connect(name)
-        rude.connect(str(path))
+            rude.connect(name)
         rude.sendall(b"what?\n")
         assert json.loads(rude.recv(1000)) == {"ok": False, "text": "not understood"}
         assert server.reload().returncode == 0
