@@ -88,7 +88,7 @@ class Site:
     # Asking again ------------------------------------------------------------------------------------------------
 
     def lookup(self, query: Query, name: bytes, qtype: int) -> Settled | Awaitable[Settled]:
-        """Ask the whole server another question on the client's behalf (spec core §7.2).
+        """Ask the whole server another question on the client's behalf (spec core §7.2); `name` keeps its letter case.
 
         Returns a Reply (REFUSED where no site serves the name) or DROP, or an awaitable of one of them. The answer is
         cut to what the client takes. Raises ServFail past `MAX_DEPTH` nested lookups.
@@ -102,7 +102,7 @@ class Site:
         inner.deadline = outer.deadline
         inner.depth = outer.depth + 1
         inner.metadata = None
-        asked = query.ask(name=name, qtype=qtype, qclass=IN, request=inner)
+        asked = query.ask(owner=name, qtype=qtype, qclass=IN, request=inner)
         dispatch = self.generation.dispatches[outer.listener.index]
         try:
             result = dispatch.resolve(asked)

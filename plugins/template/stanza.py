@@ -18,9 +18,9 @@ from .go import Struct, Template
 from .options import Options
 
 ANYTHING = regex.compile(".*")
-# What is not in the memo's key (DESIGN §4): the client, its port and message id, metadata, the clock. A bare dot or
-# dollar may print all of them.
-_VARYING_DATA = re.compile(r"Remote|Meta|Message|\$(?!\w)|(?<![\w.)\]])\.(?!\w)")
+# What is not in the memo's key (DESIGN §4): the client, its port and message id, metadata, the clock, the letter case
+# of the question. A bare dot or dollar may print all of them.
+_VARYING_DATA = re.compile(r"Remote|Meta|Message|Question|\$(?!\w)|(?<![\w.)\]])\.(?!\w)")
 _VARYING_EXPRESSION = re.compile(r"\b(?:client_ip|port|id|metadata|server_ip|now)\b|\$env")
 
 

@@ -109,7 +109,7 @@ def compose(query: Query, stanza: Stanza, match: Match, labels: tuple[str, ...])
         made = rendered(text, "answer", match, labels)
         answer.append(made)
         if made.rtype == CNAME and query.qtype in (A, AAAA):
-            found = yield made.rdatas[0].lower()
+            found = yield made.rdatas[0]
             if found is not None:
                 flags = found.flags & TC
                 answer += found.answer

@@ -203,6 +203,18 @@ def test_a_truncated_answer_for_the_target_truncates() -> None:
     assert asked == [(from_text("b.test."), A)]
 
 
+def test_the_target_is_asked_for_in_its_own_letter_case() -> None:
+    seen = []
+
+    def lookup(asking: Query, name: bytes, qtype: int) -> Reply:
+        seen.append(name)
+        return asking.reply()
+
+    of = plugin('IN A {\n answer "{{ .Name }} 60 IN CNAME B.Test."\n}', lookup=lookup)
+    assert records(of, query("a.test.")) == ["a.test. 60 IN CNAME B.Test."]
+    assert seen == [b"\1B\4Test\0"]
+
+
 def test_a_lookup_that_fails_is_left_out() -> None:
     def lookup(asking: Query, name: bytes, qtype: int) -> Reply:
         raise ServFail("too many nested lookups")
@@ -231,6 +243,7 @@ def test_the_client_and_metadata_are_there_and_keep_the_answer_out_of_the_memo()
         ("expr id() > 5", True),
         ("expr type() == 'A' and size() > 5", False),
         ('answer "{{ .Message.Id }}"', True),
+        ('answer "{{ .Name }} 60 IN TXT {{ .Question.Name }}"', True),
     ],
 )
 def test_only_answers_that_depend_on_more_than_the_memos_key_are_kept_out_of_it(body: str, once: bool) -> None:
