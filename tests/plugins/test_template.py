@@ -197,22 +197,10 @@ def test_a_truncated_answer_for_the_target_truncates() -> None:
 
     of = plugin('IN ANY {\n answer "{{ .Name }} 60 IN CNAME B.test."\n}', lookup=lookup)
     got = answered(of, query("a.test."))
-    assert lines(got.answer) == ["a.test. 60 IN CNAME B.test.", "b.test. 60 IN A 1.2.3.4"]
+    assert lines(got.answer) == ["a.test. 60 IN CNAME B.test.", "B.test. 60 IN A 1.2.3.4"]
     assert got.flags & TC
     answered(of, query("a.test.", TXT))
-    assert asked == [(from_text("b.test."), A)]
-
-
-def test_the_target_is_asked_for_in_its_own_letter_case() -> None:
-    seen = []
-
-    def lookup(asking: Query, name: bytes, qtype: int) -> Reply:
-        seen.append(name)
-        return asking.reply()
-
-    of = plugin('IN A {\n answer "{{ .Name }} 60 IN CNAME B.Test."\n}', lookup=lookup)
-    assert records(of, query("a.test.")) == ["a.test. 60 IN CNAME B.Test."]
-    assert seen == [b"\1B\4Test\0"]
+    assert asked == [(from_text("B.test."), A)]
 
 
 def test_a_lookup_that_fails_is_left_out() -> None:
