@@ -111,6 +111,10 @@ class Reader:
     def _block(self, state: dict[str, Any]) -> None:
         if self.rules.block == "again" or not self.cursor.opens():
             return
+        if self.rules.block == "empty":
+            if self.cursor.next_property():
+                raise WrongCount(at=self.cursor.value)
+            return
         if not has_block(self.schema):
             raise WrongCount(at=self.cursor.value)
         known, seen = properties(self.schema), set[str]()
@@ -146,7 +150,8 @@ class Reader:
             raise WrongCount(at=head, hint=nearest(head.text, list(properties(self.schema))))
         text = fill(self.rules.unknown, head.text)
         hint = nearest(head.text, list(properties(self.schema)))
-        raise Refuse(text, self.rules.unknown_located, head, self.rules.unknown_inner, hint)
+        rules = self.rules
+        raise Refuse(text, rules.unknown_located, head, rules.unknown_inner, hint, rules.unknown_heading)
 
     def _property(self, option: Option, state: dict[str, Any], seen: set[str]) -> None:
         """Read one property of the block."""
@@ -173,7 +178,7 @@ class Reader:
         at = refuse.at or self.cursor.value
         text = count_text(at.text) if isinstance(refuse, WrongCount) else refuse.text
         if refuse.located:
-            text = f"{at.place.file}:{at.place.line} - Error during parsing: {text}"
+            text = f"{at.place.file}:{at.place.line} - {refuse.heading}: {text}"
         prefix = f"plugin/{self.name}: " if self.rules.prefix is None else self.rules.prefix
         hint = refuse.hint or (f"see: shardns help {self.name}" if isinstance(refuse, WrongCount) else "")
         self.problems.append(self.draft.problem(f"{prefix}{inner or refuse.inner}{text}", at.place, hint))

@@ -53,7 +53,9 @@ def consolidate(words: Sequence[Token], draft: Draft) -> Consolidate:
     return Consolidate(period_s, pattern.text, level or "error", show_first)
 
 
-class Options(Schema, repeat="once", unknown="Unexpected token '{}', expecting 'Unknown field {}'"):
+class Options(
+    Schema, repeat="once", unknown="Unexpected token '{}', expecting 'Unknown field {}'", unknown_heading="Syntax error"
+):
     """Log the errors of the plugins below: `[ERROR] plugin/errors: RCODE NAME TYPE: TEXT`."""
 
     output: Annotated[str, Arg(CHOICE("stdout", refused="invalid log file: {}", located=True))] = "stdout"

@@ -11,7 +11,7 @@ from shardns.worker.query import Query
 from shardns.worker.wire.names import within
 
 
-class Options(Schema, repeat="count", block=False):
+class Options(Schema, repeat="count", block="empty"):
     """Lets plugins attach labels to a query, for others to use."""
 
     zones: Annotated[tuple[bytes, ...], Args(ZONES(), block_zones=True)] = ()

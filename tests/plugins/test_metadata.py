@@ -19,9 +19,18 @@ def test_zones_are_normalised() -> None:
     assert options(Options, "metadata 10.0.0.0/24").zones == (from_text("0.0.10.in-addr.arpa."),)
 
 
-@pytest.mark.parametrize("text", ["metadata example.com. {\n some_param\n}", "metadata\nmetadata"])
-def test_blocks_and_second_lines_are_refused(text: str) -> None:
-    assert refusal(Options, text).startswith("plugin/metadata: Corefile:")
+@pytest.mark.parametrize(
+    ("text", "word"), [("metadata example.com. {\n some_param\n}", "some_param"), ("metadata\nmetadata", "metadata")]
+)
+def test_words_in_a_block_and_second_lines_are_refused(text: str, word: str) -> None:
+    assert refusal(Options, text).splitlines()[0] == (
+        "plugin/metadata: Corefile:2 - Error during parsing: "
+        f"Wrong argument count or unexpected line ending after '{word}'"
+    )
+
+
+def test_an_empty_block_is_nothing() -> None:
+    assert options(Options, "metadata example.org {\n}").zones == (from_text("example.org."),)
 
 
 @pytest.mark.parametrize(
