@@ -76,7 +76,9 @@ class Format:
 
     def __init__(self, text: str) -> None:
         space: dict[str, Any] = dict(_SPACE)
-        exec(_source(parse(text), space), space)
+        parts = parse(text)
+        self.shows_local = Part("value", "{local}") in parts
+        exec(_source(parts, space), space)
         self._render: Render = space["render"]
         self._render_fixed: Callable[[Query, Query, Reply | None, int], tuple[str, ...]] = space["fixed"]
         self._again: Callable[[tuple[str, ...], str, int, int, int], str] = space["again"]

@@ -78,6 +78,8 @@ class Log(Layer[tuple[Options, ...]]):
             extra = len(query.edns.wire) if query.edns is not None else 0
             if size + extra > query.size_limit and not reply.flags & TC:
                 reply = reply.replace(flags=cut(query, reply).flags)
+        if rule.format.shows_local and request.local != request.listener.local:
+            query.once()  # another client of the same stream listener may have come to another address
         if request.once:
             emit(rule.format.text(query, reply, size, monotonic_ns() - started))
             return

@@ -167,3 +167,12 @@ def test_what_is_refused(text: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Options.read(text)
     assert caught.value.text == problem
+
+
+def test_what_shows_the_server_s_address_is_not_repeated_where_that_differs_by_connection(lines: list[str]) -> None:
+    for local, once in (None, False), (Address("127.0.0.2", 53), True):
+        asked = query()
+        asked.request._local = local
+        run(built('log . "{local}"'), asked, Reply())
+        assert asked.request.once is once
+    assert lines == ["[INFO] [::]\n", "[INFO] 127.0.0.2\n"]
