@@ -143,7 +143,7 @@ class Renewal:
             settled = False
             try:
                 if expired:
-                    settled, _, _ = self.renewed(asked, outcome, key, behind=True)
+                    settled, _, _ = self.renewed(asked, outcome, key, behind=True, hits_of=key)
                 else:
                     settled = True
                     if isinstance(outcome, Reply):
@@ -155,13 +155,12 @@ class Renewal:
         self.ask(asked, done)
 
     def renewed(
-        self, query: Query, outcome: Outcome, key: bytes, *, behind: bool
+        self, query: Query, outcome: Outcome, key: bytes, *, behind: bool, hits_of: bytes | None = None
     ) -> tuple[bool, Reply | None, Item | None]:
         """Judge what came of trying to renew an expired entry: did it, what the client gets, what was stored."""
         if not isinstance(outcome, Reply):
             return False, None, None
         rest = key[PREFIX_BYTES:]
-        hits_of = key if behind else None
         if self.shelf.prefer_positive:
             if not matches(query, outcome) or outcome.tc:
                 return False, None, None

@@ -414,3 +414,16 @@ def test_prefer_positive_refuses_broken_answers(case: str, tmp_path: Path) -> No
     lab.upstream = BAD[case]
     assert ip(lab.ask()) == OLD
     assert lab.entries() == (1, 0)
+
+
+def test_an_entry_renewed_within_the_time_of_verify_counts_its_hits_anew(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, "cache {\n prefetch 3 1h 90%\n serve_stale 1h verify 50ms\n}", a(10))
+    lab.ask()
+    lab.ask()
+    lab.ask()
+    lab.clock += 20
+    assert lab.ask().answer[0].ttl == 10
+    assert lab.calls() == 2
+    lab.clock += 2
+    lab.ask()
+    assert lab.settle() == 0
