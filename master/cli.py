@@ -62,9 +62,7 @@ def main(line: Sequence[str] | None = None) -> int:
 
 
 def _judge(parsed: Parsed) -> None:
-    port, form = parsed.text("port"), parsed.text("log-format")
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise FlagError(f'invalid value "{port}" for flag -p: parse error')
+    form = parsed.text("log-format")
     if form not in ("text", "json"):
         raise FlagError(f'invalid value "{form}" for flag -log-format: text or json')
     if parsed.number("workers") > 1024:
@@ -74,11 +72,14 @@ def _judge(parsed: Parsed) -> None:
 def _serve(parsed: Parsed) -> int:
     from .master import Master
 
+    port = parsed.text("port")
+    if not port.isascii() or not port.isdigit():  # a number that is no port is refused with the keys that take it
+        return _complain(f"lookup tcp/{port}: unknown port", 1)
     log.configure(json=parsed.text("log-format") == "json")
     try:
         options = Options(
             conf=parsed.text("conf"),
-            port=int(parsed.text("port")),
+            port=int(port),
             pidfile=parsed.text("pidfile"),
             quiet=parsed.on("quiet"),
             workers=parsed.number("workers"),
