@@ -6,6 +6,7 @@
 4. Where a client does not take its answers no more of its queries are answered.
 5. Closing ends our side first and reads on for a moment: a socket closed with queries unread is reset by the kernel,
    and a client that is reset loses the answers it has not read yet. A drain answers what had come before it.
+6. A client that closes its side behind its queries gets their answers (RFC 7766 §6.2.4).
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Connection(asyncio.Protocol):
         self.waiting = b""
         self.busy = False
         self.ending = False
-        self.leaving = False  # a drain: no more is read, what has come is answered
+        self.leaving = False  # a drain, or the client's side closed: no more is read, what has come is answered
+        self.finished = False  # the client's side
         self.closed = False  # our side
         self.blocked = False
         self.unblocked: asyncio.Future[None] | None = None
@@ -90,6 +92,14 @@ class Connection(asyncio.Protocol):
             return
         if self._serve() and not self.server.reading:
             self._leave()
+
+    def eof_received(self) -> bool:
+        """The client sends no more: answer what has come; False closes at once."""
+        self.finished = True
+        if self.closed or not (self.busy or self.blocked):
+            return False
+        self.leaving = True
+        return True
 
     def _hold(self) -> None:
         self.crowd.hold(self, len(self.waiting) + self.transport.get_write_buffer_size())
@@ -266,7 +276,7 @@ class Connection(asyncio.Protocol):
         self.ending = self.closed = True
         unsent = self.transport.get_write_buffer_size()
         self.deadline = time.monotonic() + (self.listener.write_s if unsent else LINGER_S)
-        if not self.transport.can_write_eof():
+        if self.finished or not self.transport.can_write_eof():
             self.transport.close()
             return
         try:
