@@ -57,7 +57,8 @@ def configure(*, json: bool | None = None, debug: bool | None = None) -> None:
 
 
 def write(text: bytes) -> None:
-    """Write one line at once."""
+    """Write one line at once, behind the query log's lines that wait."""
+    flush()
     try:
         os.write(1, text + b"\n")
     except OSError:

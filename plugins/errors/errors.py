@@ -12,6 +12,7 @@ import msgspec
 import re2
 
 from shardns.config.golang import duration_text
+from shardns.worker import log
 from shardns.worker.plugin import Layer, Service, Steps
 from shardns.worker.query import Query
 from shardns.worker.reply import Failure
@@ -74,6 +75,7 @@ class Errors(Layer[Options], Service[Options]):
         line = f"{rcode} {shown.name_text} {shown.type_text}: {failure.text}"
         for index, pattern in enumerate(self.patterns):
             if pattern.search(failure.text):
+                log.flush()  # the query's own line comes before what the keeper may say of it
                 self.site.relay(self, msgspec.msgpack.encode((index, line)))
                 return
         self.log.error(line)

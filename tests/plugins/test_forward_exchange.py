@@ -261,7 +261,7 @@ async def test_an_answer_to_another_question_is_dumped_in_debug_mode() -> None:
             await ask(forward, query("A.test."))
     head, first, *_ = lines[0].split("\n")
     assert head == "Wrong reply for id: 4660, A.test. 1"
-    assert first.startswith("debug: 000000 ")
+    assert first.startswith("debug: 000000 12 34 ")  # the client's ID
 
 
 @awaited
