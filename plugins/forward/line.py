@@ -144,7 +144,8 @@ class Line:
 
     def dump(self, query: Query, reply: WireReply) -> None:
         """Log an answer to another question while `debug` is on."""
-        dump(f"Wrong reply for id: {query.id}, {to_text(query.owner)} {query.qtype}", query.id.to_bytes(2, "big") + reply.raw[2:])
+        text = f"Wrong reply for id: {query.id}, {to_text(query.owner)} {query.qtype}"
+        dump(text, query.id.to_bytes(2, "big") + reply.raw[2:])
 
     def stop(self) -> None:
         """Close what waits, probe no more."""
