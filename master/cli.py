@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from shardns.plugins import order
 from shardns.worker import log
 
-from . import banner, remote, tools
+from . import banner, remote, tools, zone_tools
 from .flags import Flag, FlagError, HelpWanted, Parsed, parse, usage
 from .perform import Options
 from .privileges import NoSuchUser, look_up
@@ -34,6 +34,7 @@ COMMANDS = {
     "help": tools.explain,
     "reload": remote.reload,
     "status": remote.show,
+    "zone": zone_tools.zone,
 }
 
 
@@ -98,6 +99,7 @@ def _usage() -> str:
         "  help [PLUGIN]",
         "  reload [-conf FILE] [-workers N]",
         "  status [-conf FILE] [--json]",
+        *(f"  {one}" for one in zone_tools.USAGE),
     )
     return "\n".join((usage("shardns", FLAGS), "Commands:", *commands))
 
