@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -40,7 +41,7 @@ def zone(line: Sequence[str]) -> int:
             parsed = _parsed(flags, line[1:])
             if not least <= len(parsed.rest) <= least + 1:
                 raise FlagError(f"zone {line[0]}: wrong number of arguments")
-            return command(parsed)
+            return _piped(command, parsed)
         _parsed((), line)
         raise FlagError(f"zone: unknown command {line[0]!r}" if line else "zone: expected check, print or diff")
     except HelpWanted:
@@ -52,6 +53,18 @@ def zone(line: Sequence[str]) -> int:
     except Unreadable as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _piped(command: Callable[[Parsed], int], parsed: Parsed) -> int:
+    """Run a command whose reader may go away, as `head` does."""
+    try:
+        status = command(parsed)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered must not be written to the broken pipe when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 def _usage() -> str:
@@ -70,10 +83,17 @@ def _parsed(flags: Sequence[Flag], line: Sequence[str]) -> Parsed:
 
 
 def _check(parsed: Parsed) -> int:
-    origin = _origin(*parsed.rest)
-    previous = parsed.text("previous")
-    old = _readable(_inspect(previous, origin)) if previous else None
-    found = _inspect(parsed.rest[0], origin, old)
+    try:
+        origin = _origin(*parsed.rest)
+        previous = parsed.text("previous")
+        old = _readable(_inspect(previous, origin)) if previous else None
+        found = _inspect(parsed.rest[0], origin, old)
+    except Unreadable as error:
+        if not parsed.on("json"):
+            raise
+        problems = [_row(Problem(str(error)))]
+        print(json.dumps({"ok": False, "file": parsed.rest[0], "problems": problems, "warnings": []}, indent=2))
+        return 1
     if parsed.on("json"):
         print(json.dumps(_report(found), indent=2))
     else:

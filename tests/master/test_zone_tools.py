@@ -112,6 +112,12 @@ def test_a_missing_file_is_told_without_a_traceback(tmp_path: Path, capsys: Capt
     assert capsys.readouterr().err == f"open {tmp_path}/none: no such file or directory\n"
 
 
+def test_a_missing_file_is_told_as_json_too(tmp_path: Path, capsys: Captured) -> None:
+    assert main(["zone", "check", "--json", str(tmp_path / "none")]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert not report["ok"] and report["problems"][0]["text"] == f"open {tmp_path}/none: no such file or directory"
+
+
 def test_an_origin_that_is_no_name_is_refused(good: Path, capsys: Captured) -> None:
     assert main(["zone", "check", str(good), "a..b"]) == 1
     assert capsys.readouterr().err == "'a..b' is no domain name\n"

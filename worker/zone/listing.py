@@ -44,10 +44,9 @@ def difference(old: Contents, new: Contents) -> Iterator[str]:
     """Write the records that only one of two zones has, RRset by RRset: `-` the old one's, `+` the new one's."""
     before, now = old.rrsets(), new.rrsets()
     for which in sorted(before.keys() | now.keys(), key=_order):
-        gone = dict.fromkeys(row(one) for one in before.get(which, ()))
-        fresh = dict.fromkeys(row(one) for one in now.get(which, ()))
-        yield from (f"- {text}" for text in gone if text not in fresh)
-        yield from (f"+ {text}" for text in fresh if text not in gone)
+        gone, fresh = ({(one.ttl, one.rdata): one for one in side.get(which, ())} for side in (before, now))
+        yield from (f"- {row(one)}" for said, one in gone.items() if said not in fresh)
+        yield from (f"+ {row(one)}" for said, one in fresh.items() if said not in gone)
 
 
 def _order(which: RRsetKey) -> tuple[bytes, bool, int, int]:
