@@ -60,4 +60,6 @@ def record(text: str) -> RRset:
             raise BadRecord(str(error).removeprefix(": ")) from None
     if sink.found is None:
         raise BadRecord("no record in the text")
+    if not reader.owner:
+        raise BadRecord("no owner name in the text")
     return sink.found

@@ -185,6 +185,12 @@ def test_only_the_first_record_counts_and_comments_before_it_do_not() -> None:
     assert (found.owner, found.rtype, found.ttl) == (from_text("a.test."), 6, 60)
 
 
+@pytest.mark.parametrize("text", ["", " 60 IN A 192.0.2.1", "; nothing"])
+def test_text_that_names_no_record_is_a_failure(text: str) -> None:
+    with pytest.raises(ServFail):
+        answered(plugin(f'IN A {{\n answer "{text}"\n}}'), query("a.test."))
+
+
 # Aliases -----------------------------------------------------------------------------------------------------------
 
 

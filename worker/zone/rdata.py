@@ -14,7 +14,7 @@ from typing import Final
 from ..wire import codes
 from ..wire.names import MAX_LABEL_BYTES, MAX_NAME_BYTES, ROOT, from_text
 from .errors import Bad, Token
-from .tokens import BLANK
+from .tokens import BLANK, QUOTED
 
 MAX_TTL: Final = 0xFFFFFFFF
 _UNITS: Final = {ord(c): n for c, n in zip("smhdwSMHDW", (1, 60, 3600, 86400, 604800) * 2, strict=True)}
@@ -113,7 +113,7 @@ class Words:
         """Take a domain name."""
         token = self.next()
         try:
-            if token is self.end:
+            if token is self.end or token.kind == QUOTED:
                 raise ValueError
             return name(token.text, self.origin)
         except ValueError:
@@ -122,18 +122,23 @@ class Words:
     def number(self, text: str, bits: int) -> bytes:
         """Take a decimal number."""
         token = self.next()
-        if not token.text.isdigit() or int(token.text) >> bits:
+        if token.kind == QUOTED or not token.text.isdigit() or int(token.text) >> bits:
             raise Bad(text, token)
         return int(token.text).to_bytes(bits // 8, "big")
 
     def joined(self) -> bytes:
-        """Take the rest as one word: base64 and hexadecimal data may be split anywhere."""
-        return b"".join([token.text for token in self.rest()])
+        """Take the rest as one word: base64 and hexadecimal data may be split anywhere; ValueError for quotes."""
+        found = self.rest()
+        if any(token.kind == QUOTED for token in found):
+            raise ValueError("data in quotes")
+        return b"".join([token.text for token in found])
 
 
 def _address(words: Words, family: socket.AddressFamily, text: str) -> bytes:
     token = words.next()
     try:
+        if token.kind == QUOTED:
+            raise ValueError
         return socket.inet_pton(family, token.text.decode())
     except (OSError, ValueError):
         raise Bad(text, token) from None

@@ -124,6 +124,7 @@ SIGNED: Final[dict[int, Callable[[list[bytes], bytes], bytes]]] = {
     codes.DS: ds,
     codes.DNSKEY: dnskey,
     codes.NSEC3: nsec3,
+    32769: ds,  # DLV
     59: ds,  # CDS
     60: dnskey,  # CDNSKEY
 }

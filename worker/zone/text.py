@@ -16,7 +16,7 @@ from . import tokens
 from .errors import Bad, Token, ZoneTextError
 from .generate import lines_of
 from .plain import CHUNK_BYTES, Default, Plain
-from .rare import rdata_of
+from .rare import rdata_of, unclosed
 from .rdata import Words, fold, name, ttl
 from .sources import Sources
 
@@ -206,15 +206,18 @@ class Reader:
         behind = Words(words[at + 1 : -1], end, self.origin)
         if not behind.words:
             raise Bad("unexpected newline", end)
+        if behind.words[-1].kind == tokens.UNCLOSED:
+            raise Bad(unclosed(rtype), behind.tokens[0])
         rdata = rdata_of(rtype, behind)
         if self.folds:
             rdata = fold(rtype, rdata)
         if behind.at < len(behind.words):
             raise Bad("garbage after rdata", behind.words[behind.at])
+        owner = self.owner or self.origin  # a blank where no owner came before
         if self.inspect is not None:
-            self.inspect(self.owner, rtype, rdata)
+            self.inspect(owner, rtype, rdata)
         head = rtype.to_bytes(2, "big") + rclass.to_bytes(2, "big") + seconds.to_bytes(4, "big")
-        self.sink.add_record(self.owner, head + len(rdata).to_bytes(2, "big") + rdata)
+        self.sink.add_record(owner, head + len(rdata).to_bytes(2, "big") + rdata)
 
     def __repr__(self) -> str:
         return f"Reader({self.path}, {to_text(self.origin)})"

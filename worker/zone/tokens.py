@@ -20,6 +20,7 @@ TYPE: Final = 4
 CLASS: Final = 5
 NEWLINE: Final = 6
 DIRECTIVE: Final = 7
+UNCLOSED: Final = 8  # a quoted text that goes on to the end of the file
 
 DIRECTIVES: Final = (b"$TTL", b"$ORIGIN", b"$INCLUDE", b"$GENERATE")
 _TYPES: Final = {text.encode(): code for text, code in TYPE_CODE.items()}
@@ -98,13 +99,14 @@ class _Entry:
         self._flush(self._column(self.at))
         text = _QUOTED.match(self.data, self.at)
         assert text is not None
-        self.at = text.end() + 1  # behind the closing quote; none is the end of the text
+        kind = QUOTED if text.end() < len(self.data) else UNCLOSED
+        self.at = text.end() + 1  # behind the closing quote
         body = text[0]
         lines = body.count(b"\n")
         if lines:
             self.line += lines
             self.line_start = text.start() + body.rfind(b"\n") + 1
-        self.found.append(Token(QUOTED, body, self.line, self._column(self.at)))
+        self.found.append(Token(kind, body, self.line, self._column(self.at)))
 
     def _bracket(self, step: int) -> None:
         self.depth += step
