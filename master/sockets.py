@@ -9,7 +9,9 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -19,6 +21,8 @@ from shardns.worker.channel import Lent
 
 from .steer import admit
 from .where import BACKLOG, RECEIVE_BYTES, ListenError, Where, bind, create, enlarge, places, reason
+
+PATIENCE_S = 1.0  # for a port that is taken at the first start
 
 
 @dataclass(slots=True)
@@ -117,11 +121,18 @@ class Table:
         taken = any(group.where.port == where.port and group.opened for group in self.groups.values())
         if taken or self.reuse or not where.port:
             return
-        try:
-            with create(where, share=False) as sock:
-                bind(sock, where, where.port)
-        except OSError as error:
-            raise ListenError(where, error) from None
+        # Nothing is served at the first start: a client socket that has the port by chance may be waited for.
+        serving = any(group.opened for group in self.groups.values())
+        deadline = time.monotonic() + (0.0 if serving else PATIENCE_S)
+        while True:
+            try:
+                with create(where, share=False) as sock:
+                    bind(sock, where, where.port)
+                return
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() >= deadline:
+                    raise ListenError(where, error) from None
+            time.sleep(PATIENCE_S / 20)
 
     def lend(self, number: int, slot: int) -> list[Lent]:
         """Return the DNS sockets of a slot."""

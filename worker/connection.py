@@ -181,6 +181,7 @@ class Connection(asyncio.Protocol):
             await self._flow(answer, ident)
             return
         if answer is not None:
+            self.server.worker.end_burst()  # the other workers shall know what this client now knows
             self.transport.write(framed(ident, answer))
         self._go_on()
 

@@ -2,6 +2,8 @@
 
 1. Nothing is allocated per burst but the queries' own octets; every answer of a burst is held until it was sent.
 2. An answer that has to be waited for goes out later through the outbox, from the address it was asked at.
+3. What a burst leaves behind (cache entries, log lines) is written before its answers are sent: whoever has an answer
+   finds the other workers knowing as much.
 """
 
 from __future__ import annotations
@@ -67,7 +69,6 @@ class UdpSocket:
                 return
             self.worker.begin_burst()
             self._answer(count)
-            self.worker.end_burst()
             if count < ROWS:
                 return
 
@@ -106,6 +107,7 @@ class UdpSocket:
             held.append(answer)
             words[at] = id(answer) + PAYLOAD
             words[length_at] = len(answer)
+        self.worker.end_burst()
         if not missing:
             burst.send(count)
         elif held:
@@ -143,4 +145,8 @@ class UdpSocket:
     async def _later(self, waiting: Awaitable[Answer], sender: bytes, control: bytes, ident: bytes) -> None:
         answer = await waiting
         if answer is not None and self.outbox.add(sender, control, ident, answer):
-            asyncio.get_running_loop().call_soon(self.outbox.flush)
+            asyncio.get_running_loop().call_soon(self._send_late)
+
+    def _send_late(self) -> None:
+        self.worker.end_burst()
+        self.outbox.flush()
