@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-RERUNS = 2  # of a test with real processes: two cores that something else is using may be late once, not three times
+RERUNS = 2  # of a test with real processes, which two busy cores may make late
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Repeat failed tests that start real processes; what is wrong fails each time."""
+    """Repeat failed tests that start real processes.
+
+    This hides what fails now and then: a test of "nothing lost" proves one clean run of three. Look at the count of
+    reruns in the last line, and run such a test with `-p no:rerunfailures` to see every failure.
+    """
     for item in items:
         if item.get_closest_marker("system") is not None:
             item.add_marker(pytest.mark.flaky(reruns=RERUNS, reruns_delay=1))
