@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from .errors import Place, Problem, Refuse
-from .model import UNLIMITED, WILDCARD, Directive, Endpoint, Key, ServerBlock, Timeouts
+from .model import UNLIMITED, WILDCARD, Directive, Encryption, Endpoint, Key, ServerBlock, Timeouts
 from .tokens import Token
 
 
@@ -30,6 +30,7 @@ class Draft:
     stacktrace: bool = False
     timeouts: Timeouts = UNLIMITED
     sockets: int = 0
+    encryption: Encryption | None = None
     filters: list[str] = field(default_factory=list)
     endpoints: list[Endpoint] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -87,5 +88,5 @@ class Draft:
         """Return the finished block."""
         return ServerBlock(
             self.index, self.keys, tuple(self.directives), self.hosts, self.root, self.debug, self.stacktrace,
-            self.timeouts, self.sockets, tuple(self.filters), self.place,
+            self.timeouts, self.sockets, tuple(self.filters), self.encryption, self.place,
         )  # fmt: skip

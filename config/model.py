@@ -58,6 +58,24 @@ UNLIMITED = Timeouts()
 
 
 @dataclass(frozen=True)
+class Encryption:
+    """What the encrypted listeners of a block prove themselves with: files, or the domains of an ACME account.
+
+    `client_auth` is one of `nocert`, `request`, `require`, `verify_if_given` and `require_and_verify`. `stamp` is a
+    digest of the files' contents when they were checked: it changes with them, the model does not. `acme` are the
+    options of an ACME stanza, None where the certificate comes from files.
+    """
+
+    certificate: str = ""
+    key: str = ""
+    ca: str = ""
+    client_auth: str = "nocert"
+    keylog: str = ""
+    acme: Any = None
+    stamp: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
 class Directive:
     """One directive of a block with all its lines: the plugin's options, or a tuple of them (`repeat="each"`)."""
 
@@ -80,6 +98,7 @@ class ServerBlock:
     timeouts: Timeouts = UNLIMITED
     sockets: int = 0
     filters: tuple[str, ...] = ()
+    encryption: Encryption | None = None
     place: Place | None = field(default=None, compare=False)
 
     @property
@@ -121,6 +140,8 @@ class Listening:
     timeouts: Timeouts = UNLIMITED
     debug: bool = False
     stacktrace: bool = False
+    encryption: Encryption | None = None
+    blocks: tuple[int, ...] = ()
 
     @property
     def label(self) -> str:
@@ -149,4 +170,6 @@ def _listening(transport: str, host: str, port: int, served: list[tuple[bytes, S
         timeouts=timeouts,
         debug=any(block.debug for _, block in served),
         stacktrace=served[-1][1].stacktrace,
+        encryption=next((block.encryption for _, block in reversed(served) if block.encryption), None),
+        blocks=tuple(dict.fromkeys(block.index for _, block in served)),
     )  # fmt: skip

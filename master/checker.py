@@ -22,7 +22,8 @@ from .where import Where, endpoint
 CPU_S = 60
 WALL_S = 120.0
 EXTRA_BYTES = 4 << 30  # address space beyond what the master has: a large inline configuration fits
-TRANSPORTS = frozenset(("dns", "unix"))  # built; nothing listens on `unix://` keys, as in the reference
+# Built. Nothing listens on `unix://` keys, as in the reference.
+TRANSPORTS = frozenset(("dns", "tls", "https", "grpc", "quic", "https3", "unix"))
 VIA_FLAG = "loading Caddyfile via flag: "
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import mmap
 import os
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ import msgspec
 from shardns.config.model import Model
 from shardns.worker.channel import Any as AnyMessage
 from shardns.worker.channel import Lent, Message, Spawn, receive, send
+from shardns.worker.encryption import contexts
 
 from .events import Fork, Role
 from .loop import Loop
@@ -52,16 +54,18 @@ class Material:
     model: Model
     classes: dict[str, type[Any]]  # in the order of directives
     cells: mmap.mmap
+    contexts: dict[int, ssl.SSLContext] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Model) -> Material:
-        """Import what the model needs, and make the shared numbers."""
+        """Import what the model needs, make the shared numbers and the TLS contexts. Raises EncryptionError."""
         from shardns.plugins import order, plugin_class
 
         names = {directive.name for block in model.blocks for directive in block.directives}
         for module in ("shardns.worker.run", "shardns.worker.keeper"):
             import_module(module)
-        return cls(model, {name: plugin_class(name) for name in order() if name in names}, mmap.mmap(-1, CELL_BYTES))
+        classes = {name: plugin_class(name) for name in order() if name in names}
+        return cls(model, classes, mmap.mmap(-1, CELL_BYTES), contexts(model))
 
 
 @dataclass(slots=True)
@@ -100,7 +104,7 @@ class Children:
         seat = min(set(range(len(self.running) + 1)) - {child.seat for child in self.running.values()})
         spawn = Spawn(
             what.role, what.slot, what.generation, seat, what.slots, material.model, theirs, material.cells, folder,
-            lent, endpoints, material.classes,
+            lent, endpoints, material.classes, material.contexts,
         )  # fmt: skip
         keep = {theirs.fileno()} | {s.fileno() for one in (*lent, *endpoints) for s in (*one.udp, *one.tcp)}
         title = f"shardns: {what.role}" + (f" {what.slot}" if what.role == "worker" else "")

@@ -13,6 +13,7 @@ from typing import Any
 from setproctitle import setproctitle
 
 from shardns.worker.channel import Any as AnyMessage
+from shardns.worker.encryption import EncryptionError
 
 from . import checker, folder, notify, process
 from .capacity import default_workers, raise_file_limit
@@ -146,6 +147,8 @@ class Master:
                 self.performer.materials[number] = self._material(report.model)
             except (ImportError, KeyError) as error:
                 report = checker.Report(text=f"cannot import: {error}")
+            except EncryptionError as error:
+                report = checker.Report(text=str(error))
         self.performer.reports[number] = report
         gc.collect()
         gc.freeze()

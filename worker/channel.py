@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 import socket
+import ssl
 from dataclasses import dataclass, field
 from typing import Any as Any_
 
@@ -177,7 +178,8 @@ class Spawn:
 
     `seat` names its metrics file and is owned by one live process at a time; `cells` is anonymous memory shared by
     all processes of the generation (8-octet words, see `worker.shared`); `folder` holds the store and the metrics;
-    `classes` maps directives to plugin classes (the worker's layer imports no plugin).
+    `classes` maps directives to plugin classes (the worker's layer imports no plugin); `contexts` are the TLS contexts
+    of encrypted listeners by index.
     """
 
     role: str  # "keeper" or "worker"
@@ -192,3 +194,4 @@ class Spawn:
     lent: list[Lent] = field(default_factory=list)
     endpoints: list[Lent] = field(default_factory=list)
     classes: dict[str, Any_] = field(default_factory=dict)
+    contexts: dict[int, ssl.SSLContext] = field(default_factory=dict)

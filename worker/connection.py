@@ -17,8 +17,8 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from . import log
-from .address import Address, to_sockaddr
 from .dispatch import Answer
+from .ends import Ends
 from .query import Request
 from .reply import Failure
 from .stream import Flow, fill, framed
@@ -38,8 +38,12 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, server: TcpSocket) -> None:
+    def __init__(self, server: TcpSocket, ends: Ends) -> None:
         self.server = server
+        self.sender = ends.sender
+        self.peer = ends.peer
+        self.local = ends.local
+        self.family = ends.family
         listener = server.dispatch.listener
         self.listener = listener
         self.crowd = server.worker.crowd
@@ -59,15 +63,6 @@ class Connection(asyncio.Protocol):
         """Note who it is."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        peer = transport.get_extra_info("peername")
-        if peer is None:
-            transport.abort()
-            return
-        ip = peer[0].removeprefix("::ffff:")
-        self.sender = to_sockaddr(ip, peer[1], peer[3] if len(peer) > 3 and ":" in ip else 0)
-        self.family = 2 if ":" in ip else 1
-        local = transport.get_extra_info("sockname")
-        self.local = Address(local[0].removeprefix("::ffff:"), local[1])
         memos = self.server.memos
         self.memo = memos[self.family - 1] if memos is not None else None
         if not self.server.reading:  # accepted just before the drain began
@@ -192,8 +187,7 @@ class Connection(asyncio.Protocol):
         try:
             done = await self._write_all(flow, ident)
         except Failure as failure:
-            peer = self.transport.get_extra_info("peername")
-            log.warning("an answer of several messages broke off", peer=peer[0], reason=failure.text)
+            log.warning("an answer of several messages broke off", peer=self.peer.ip, reason=failure.text)
         finally:
             self.busy = False
             self.deadline = time.monotonic() + self.listener.idle_s
@@ -291,3 +285,6 @@ class Connection(asyncio.Protocol):
         """Cut it."""
         self.ending = self.closed = True
         self.transport.abort()
+
+
+accepted = Connection  # the name by which `transports` finds it

@@ -22,8 +22,7 @@ from .process import Child, run
 from .scope import Scope
 from .store.environment import Sequence, open_zones
 from .store.reader import Store
-from .tcp import TcpSocket
-from .udp import UdpSocket
+from .transports import Seat, seats
 
 MEMO_BYTES = 64 << 20  # a worker's share for memorised answers
 COUNT_EVERY_S = 1.0  # how long a memo hit may stay out of the shared counters
@@ -35,7 +34,7 @@ class Worker(Child):
     def __init__(self, spawn: Spawn) -> None:
         super().__init__(spawn)
         self.budget = Budget(MEMO_BYTES) if os.environ.get("SHARDNS_MEMO", "on") != "off" else None
-        self.sockets: list[UdpSocket | TcpSocket] = []
+        self.sockets: list[Seat] = []
         self.crowd = Crowd()
         self.scopes: list[Scope] = []
         self.running: set[asyncio.Task[Any]] = set()
@@ -50,8 +49,7 @@ class Worker(Child):
         generation.store = self.store
         for lent in self.spawned.lent:
             dispatch = generation.dispatches[lent.index]
-            self.sockets += [UdpSocket(self, sock, dispatch, self.budget) for sock in lent.udp]
-            self.sockets += [TcpSocket(self, sock, dispatch, self.budget) for sock in lent.tcp]
+            self.sockets += seats(self, lent, dispatch)
         gc.collect()
         gc.freeze()
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from .connection import Connection
 from .dispatch import Dispatch
+from .ends import Ends, of
 from .memo import Budget, Memo
 
 if TYPE_CHECKING:
@@ -26,8 +29,18 @@ FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class TcpSocket:
     """One listening socket of this worker's slot, and its connections."""
 
-    def __init__(self, worker: Worker, sock: socket.socket, dispatch: Dispatch, budget: Budget | None) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        sock: socket.socket,
+        dispatch: Dispatch,
+        budget: Budget | None,
+        accepted: Callable[[TcpSocket, Ends], asyncio.Protocol],
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self.worker = worker
+        self.accepted = accepted
+        self.context = context
         self.sock = sock
         self.dispatch = dispatch
         self.memos = (Memo(budget), Memo(budget)) if budget is not None else None
@@ -65,4 +78,9 @@ class TcpSocket:
             conn.setblocking(False)
             if len(crowd) >= crowd.most:
                 crowd.make_room()
-            self.worker.spawn(loop.connect_accepted_socket(lambda: Connection(self), conn))
+            ends = of(conn)
+            if ends is None:
+                conn.close()
+                continue
+            make = partial(self.accepted, self, ends)
+            self.worker.spawn(loop.connect_accepted_socket(make, conn, ssl=self.context))
