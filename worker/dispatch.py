@@ -41,6 +41,10 @@ class Dispatch:
         query = read(wire, request)
         if not isinstance(query, Query):
             return query[2:] if query is not None else None
+        return self.answer(query, wire, request, memo)
+
+    def answer(self, query: Query, wire: bytes, request: Request, memo: Memo | None) -> Answer | Awaitable[Answer]:
+        """Answer a message that has been read already, as `handle` does."""
         if memo is not None and query.owner != query.name and _plain(query, wire):
             out = memo.get(folded(query, wire), request.started, request.sender, query.id)
             if out is not None:

@@ -1,0 +1,166 @@
+"""The library's QUIC connection, with connection IDs that lead here and bounds on what a client can make us keep.
+
+1. This module alone touches private names of aioquic, whose version is pinned for it; `tests/worker/quic` holds it to
+   what they must do.
+2. Credit for data is given by what is still buffered, never by what came: a client that leaves gaps runs out of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from aioquic import tls
+from aioquic.quic.connection import (
+    CONNECTION_LIMIT_FRAME_CAPACITY,
+    MAX_STREAM_DATA_FRAME_CAPACITY,
+    QuicConnection,
+    QuicConnectionError,
+    QuicConnectionId,
+    QuicReceiveContext,
+    stream_is_unidirectional,
+)
+from aioquic.quic.packet import QuicErrorCode, QuicFrameType
+
+from .cids import reset_token
+from .credentials import WINDOW_BYTES
+
+if TYPE_CHECKING:
+    from aioquic._buffer import Buffer
+    from aioquic.quic.packet_builder import QuicPacketBuilder
+    from aioquic.quic.recovery import QuicPacketSpace
+    from aioquic.quic.stream import QuicStream
+
+    from .cids import Issuer
+    from .credentials import Credentials
+
+MAX_CRYPTO_BYTES = 1 << 16  # of a client's handshake messages
+BUFFERED_BYTES = 1 << 17  # of a connection that may lie beyond a gap before credit is withheld
+MOST_CIDS = 4  # of a connection at a time
+LEAST_UNI_STREAMS = 3  # RFC 9114 §6.2: control, QPACK encoder, QPACK decoder
+logging.getLogger("quic").disabled = True  # what clients do wrong is counted, not logged
+
+
+class Transport(QuicConnection):
+    """One client's connection. `max_streams` bounds the streams it has open at a time; 0 is the library's number."""
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        issuer: Issuer,
+        secret: bytes,
+        max_streams: int,
+        original: bytes,
+        retried: bytes | None = None,
+    ) -> None:
+        super().__init__(
+            configuration=credentials.configuration,
+            original_destination_connection_id=original,
+            retry_source_connection_id=retried,
+        )
+        self._credentials = credentials
+        self._issuer = issuer
+        self._secret = secret
+        first = self._host_cids[0]
+        first.cid = issuer.issue()
+        first.stateless_reset_token = reset_token(secret, first.cid)
+        self.host_cid = self._local_initial_source_connection_id = first.cid
+        if max_streams:
+            for limit, most in (
+                (self._local_max_streams_bidi, max_streams),
+                (self._local_max_streams_uni, max(max_streams, LEAST_UNI_STREAMS)),
+            ):
+                limit.value = limit.sent = most
+
+    # What others ask ------------------------------------------------------------------------------------------------
+
+    @property
+    def opened(self) -> int:
+        """How many bidirectional streams the client has opened so far, those without data included."""
+        return self._local_max_streams_bidi.used
+
+    def unsent(self, stream_id: int) -> int:
+        """Return how much of an answer the client has not acknowledged."""
+        stream = self._streams.get(stream_id)
+        return len(stream.sender._buffer) if stream is not None else 0
+
+    def held(self) -> int:
+        """Return the octets kept for all streams: what came behind gaps, and answers not taken."""
+        return sum(len(one.receiver._buffer) + len(one.sender._buffer) for one in self._streams.values())
+
+    def finish_reading(self, stream_id: int) -> None:
+        """Forget the client's half of a stream: what more it sends there is not looked at."""
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.receiver.is_finished = True
+
+    def judge_client(self) -> int:
+        """Return the error with which the client's certificate is refused, 0 where it may stay (`client_auth`)."""
+        mode = self._credentials.client_auth
+        certificate = self.tls._peer_certificate
+        if certificate is None:
+            missing = mode in ("require", "require_and_verify")
+            return QuicErrorCode.CRYPTO_ERROR + tls.AlertDescription.certificate_required if missing else 0
+        if mode not in ("verify_if_given", "require_and_verify"):
+            return 0
+        try:
+            tls.verify_certificate(certificate, self.tls._peer_certificate_chain, cadata=self._credentials.ca or b"")
+        except tls.Alert as alert:
+            return QuicErrorCode.CRYPTO_ERROR + int(alert.description)
+        return 0
+
+    # What the library asks ------------------------------------------------------------------------------------------
+
+    def _initialize(self, peer_cid: bytes) -> None:
+        super()._initialize(peer_cid)
+        self.tls._request_client_certificate = self._credentials.client_auth != "nocert"
+
+    def _replenish_connection_ids(self) -> None:
+        while len(self._host_cids) < min(MOST_CIDS, self._remote_active_connection_id_limit):
+            cid = self._issuer.issue()
+            token = reset_token(self._secret, cid)
+            self._host_cids.append(QuicConnectionId(cid, self._host_cid_seq, token))
+            self._host_cid_seq += 1
+
+    def _handle_crypto_frame(self, context: QuicReceiveContext, frame_type: int, buf: Buffer) -> None:
+        start = buf.tell()
+        if buf.pull_uint_var() + buf.pull_uint_var() > MAX_CRYPTO_BYTES:
+            raise QuicConnectionError(QuicErrorCode.CRYPTO_BUFFER_EXCEEDED, frame_type, "too much crypto data")
+        buf.seek(start)
+        super()._handle_crypto_frame(context, frame_type, buf)
+
+    def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
+        data = self._local_max_data
+        if data.value - data.used < WINDOW_BYTES and self.held() < BUFFERED_BYTES:
+            data.value = data.used + 2 * WINDOW_BYTES
+        for limit in (data, self._local_max_streams_bidi, self._local_max_streams_uni):
+            if limit is not data and limit.sent - limit.used >= limit.value - limit.sent:
+                continue  # as the library: wait until it is worth a frame
+            if limit.value != limit.sent:
+                frame = builder.start_frame(
+                    limit.frame_type,
+                    capacity=CONNECTION_LIMIT_FRAME_CAPACITY,
+                    handler=self._on_connection_limit_delivery,
+                    handler_args=(limit,),
+                )
+                frame.push_uint_var(limit.value)
+                limit.sent = limit.value
+
+    def _write_stream_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream) -> None:
+        # A request fits into the first window; only the streams beside the requests go on for ever.
+        ident = stream.stream_id
+        if ident is None or not stream_is_unidirectional(ident) or not stream.max_stream_data_local:
+            return
+        read = stream.receiver.starting_offset()
+        if stream.max_stream_data_local - read < WINDOW_BYTES // 2:
+            stream.max_stream_data_local = read + WINDOW_BYTES
+        if stream.max_stream_data_local_sent != stream.max_stream_data_local:
+            frame = builder.start_frame(
+                QuicFrameType.MAX_STREAM_DATA,
+                capacity=MAX_STREAM_DATA_FRAME_CAPACITY,
+                handler=self._on_max_stream_data_delivery,
+                handler_args=(stream,),
+            )
+            frame.push_uint_var(ident)
+            frame.push_uint_var(stream.max_stream_data_local)
+            stream.max_stream_data_local_sent = stream.max_stream_data_local
