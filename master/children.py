@@ -11,19 +11,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from shardns.config.model import Model
 from shardns.worker.channel import Any as AnyMessage
 from shardns.worker.channel import Lent, Message, Spawn, receive, send
-from shardns.worker.encryption import contexts
+from shardns.worker.encryption import contexts, quic_credentials
 
 from .events import Fork, Role
 from .loop import Loop
 from .privileges import User, drop
 from .process import fork, how, kill
+
+if TYPE_CHECKING:
+    from shardns.worker.quic.credentials import Credentials
+    from shardns.worker.quic.post import Mail, Post
 
 CELL_BYTES = 64 << 10  # numbers that all processes of a generation share
 CHANNEL_BYTES = 1 << 20  # room for messages while the other side is busy
@@ -55,6 +59,8 @@ class Material:
     classes: dict[str, type[Any]]  # in the order of directives
     cells: mmap.mmap
     contexts: dict[int, ssl.SSLContext] = field(default_factory=dict)
+    quic: dict[int, Credentials] = field(default_factory=dict)
+    post: Post | None = None
 
     @classmethod
     def of(cls, model: Model) -> Material:
@@ -65,7 +71,25 @@ class Material:
         for module in ("shardns.worker.run", "shardns.worker.keeper"):
             import_module(module)
         classes = {name: plugin_class(name) for name in order() if name in names}
-        return cls(model, classes, mmap.mmap(-1, CELL_BYTES), contexts(model))
+        quic = quic_credentials(model)
+        if quic:
+            import_module("shardns.worker.quic.seat")
+        return cls(model, classes, mmap.mmap(-1, CELL_BYTES), contexts(model), quic)
+
+    def mail(self, what: Fork, before: list[Post]) -> Mail | None:
+        """Return a worker's part in the post of the QUIC listeners, where there are any."""
+        if not self.quic or what.role != "worker":
+            return None
+        from shardns.worker.quic.post import Mail, Post
+
+        if self.post is None:
+            self.post = Post(what.generation, what.slots)
+        return Mail(self.post.boxes[what.slot], self.post, before)
+
+    def close(self) -> None:
+        """Close the boxes: there will be no more workers of this generation."""
+        if self.post is not None:
+            self.post.close()
 
 
 @dataclass(slots=True)
@@ -95,8 +119,16 @@ class Children:
         self._user = user
         self.running: dict[int, Running] = {}
 
-    def fork(self, what: Fork, material: Material, folder: str, lent: list[Lent], endpoints: list[Lent]) -> None:
-        """Start a child with exactly these sockets."""
+    def fork(
+        self,
+        what: Fork,
+        material: Material,
+        folder: str,
+        lent: list[Lent],
+        endpoints: list[Lent],
+        before: list[Post] | None = None,
+    ) -> None:
+        """Start a child with exactly these sockets; `before` is the post of older generations."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setblocking(False)
@@ -104,9 +136,11 @@ class Children:
         seat = min(set(range(len(self.running) + 1)) - {child.seat for child in self.running.values()})
         spawn = Spawn(
             what.role, what.slot, what.generation, seat, what.slots, material.model, theirs, material.cells, folder,
-            lent, endpoints, material.classes, material.contexts,
+            lent, endpoints, material.classes, material.contexts, material.quic, material.mail(what, before or []),
         )  # fmt: skip
         keep = {theirs.fileno()} | {s.fileno() for one in (*lent, *endpoints) for s in (*one.udp, *one.tcp)}
+        if spawn.mail is not None:
+            keep |= spawn.mail.descriptors()
         title = f"shardns: {what.role}" + (f" {what.slot}" if what.role == "worker" else "")
 
         def live() -> None:

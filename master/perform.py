@@ -103,7 +103,9 @@ class Performer:
     def _forget(self, numbers: list[int]) -> None:
         for number in numbers:
             self.reports.pop(number, None)
-            self.materials.pop(number, None)
+            material = self.materials.pop(number, None)
+            if material is not None:
+                material.close()
 
     def _prepare(self, action: Prepare) -> str:
         report = self.reports[action.generation]
@@ -154,7 +156,9 @@ class Performer:
         number = action.generation
         lent = self.table.lend(number, action.slot) if action.role == "worker" else []
         endpoints = self.table.lend_endpoints(number) if action.role == "keeper" else []
-        self.children.fork(action, self.materials[number], str(self.folder), lent, endpoints)
+        older = [material.post for known, material in sorted(self.materials.items()) if known < number]
+        before = [post for post in older if post is not None]
+        self.children.fork(action, self.materials[number], str(self.folder), lent, endpoints, before)
 
     def _print(self, what: str, text: str) -> None:
         model = self.committed.model

@@ -22,6 +22,7 @@ from shardns.worker.channel import Lent
 from .steer import admit
 from .where import BACKLOG, RECEIVE_BYTES, ListenError, Where, bind, create, enlarge, places, reason
 
+QUIC = ("quic", "https3")  # schemes
 PATIENCE_S = 1.0  # for a port that is taken at the first start
 
 
@@ -59,7 +60,7 @@ class Group:
     def admit(self, count: int) -> None:
         """Let the first `count` sockets have the traffic."""
         if not self.shared and self.opened and count != self.admitted:
-            admit(self.sockets[0], count)
+            admit(self.sockets[0], count, quic=self.where.scheme in QUIC)
             self.admitted = count
 
     def shrink(self, count: int) -> None:

@@ -1,5 +1,7 @@
 """Admission: a classic BPF program on a SO_REUSEPORT group that spreads clients over the first sockets only.
 
+QUIC's clients change their addresses: they are spread by what their datagrams say, the destination connection ID.
+
 A socket's index is its place in the order of bind (UDP) or listen (TCP); closing one moves the last into its place, so
 the master closes from the highest index down. The program hashes the client's address and port and returns an index
 below `admitted`; sockets beyond get nothing, though they are bound. It needs no privilege.
@@ -17,7 +19,7 @@ _NET = 0xFFF00000  # linux/filter.h SKF_NET_OFF: offsets from the network header
 _LD_WORD, _LD_HALF, _LD_BYTE, _LD_MEM = 0x20, 0x28, 0x30, 0x60
 _ST, _TAX, _RET_A = 0x02, 0x07, 0x16
 _MUL, _MOD, _RSH, _XOR_X = 0x24, 0x94, 0x74, 0xAC
-_JEQ, _JA = 0x15, 0x05
+_JEQ, _JSET, _JA = 0x15, 0x45, 0x05
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, k
 
@@ -38,6 +40,23 @@ def flow(admitted: int) -> list[Instruction]:
         *_scramble(15),
         *_multiply(0x85EBCA6B),
         *_scramble(13),
+        (_MOD, 0, 0, admitted),
+        (_RET_A, 0, 0, 0),
+    ]
+
+
+def connections(admitted: int) -> list[Instruction]:
+    """Return the program that spreads QUIC connections: the remainder of the ID's first two octets.
+
+    `worker.quic.cids.home` says the same in Python. An offset from 0 is one into the datagram; the ID stands behind
+    flags, version and length in a long header, behind the flags in a short one (RFC 9000 §17).
+    """
+    return [
+        (_LD_BYTE, 0, 0, 0),
+        (_JSET, 0, 2, 0x80),
+        (_LD_HALF, 0, 0, 6),
+        (_JA, 0, 0, 1),
+        (_LD_HALF, 0, 0, 1),
         (_MOD, 0, 0, admitted),
         (_RET_A, 0, 0, 0),
     ]
@@ -83,6 +102,6 @@ def attach(sock: socket.socket, program: list[Instruction]) -> None:
     )
 
 
-def admit(sock: socket.socket, count: int) -> None:
-    """Spread the group's traffic over its first `count` sockets. Raises OSError."""
-    attach(sock, flow(count))
+def admit(sock: socket.socket, count: int, *, quic: bool = False) -> None:
+    """Spread the group's traffic over its first `count` sockets, by clients or by connections. Raises OSError."""
+    attach(sock, connections(count) if quic else flow(count))

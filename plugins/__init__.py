@@ -23,8 +23,8 @@ ORDER: tuple[str, ...] = (
 )  # fmt: skip
 
 BUILT: tuple[str, ...] = (
-    "root", "metadata", "geoip", "cancel", "timeouts", "multisocket", "reload", "nsid", "bufsize", "bind",
-    "debug", "ready", "health", "shed", "prometheus", "errors", "log", "local", "dns64", "any", "chaos",
+    "root", "metadata", "geoip", "cancel", "quic", "https3", "timeouts", "multisocket", "reload", "nsid", "bufsize",
+    "bind", "debug", "ready", "health", "shed", "prometheus", "errors", "log", "local", "dns64", "any", "chaos",
     "loadbalance", "tsig", "rewrite", "autopath", "acl", "cache", "header", "dnssec", "minimal", "template",
     "transfer", "hosts", "file", "auto", "secondary", "loop", "forward", "erratic", "whoami", "on", "sign", "view",
 )  # fmt: skip

@@ -12,11 +12,16 @@ import mmap
 import socket
 import ssl
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from typing import Any as Any_
 
 import msgspec
 
 from shardns.config.model import Model
+
+if TYPE_CHECKING:
+    from .quic.credentials import Credentials
+    from .quic.post import Mail
 
 MAX_MESSAGE_BYTES = 65536
 
@@ -179,7 +184,8 @@ class Spawn:
     `seat` names its metrics file and is owned by one live process at a time; `cells` is anonymous memory shared by
     all processes of the generation (8-octet words, see `worker.shared`); `folder` holds the store and the metrics;
     `classes` maps directives to plugin classes (the worker's layer imports no plugin); `contexts` are the TLS contexts
-    of encrypted listeners by index.
+    of encrypted listeners by index; `quic` are the credentials of the QUIC listeners by index, `mail` their way to
+    other workers' connections.
     """
 
     role: str  # "keeper" or "worker"
@@ -195,3 +201,5 @@ class Spawn:
     endpoints: list[Lent] = field(default_factory=list)
     classes: dict[str, Any_] = field(default_factory=dict)
     contexts: dict[int, ssl.SSLContext] = field(default_factory=dict)
+    quic: dict[int, Credentials] = field(default_factory=dict)
+    mail: Mail | None = None

@@ -8,14 +8,19 @@
 from __future__ import annotations
 
 import ssl
+from typing import TYPE_CHECKING
 
 from shardns.config.model import Encryption, Listening, Model, listeners
 
 PROTOCOLS: dict[str, tuple[str, ...]] = {"tls": ("dot",), "https": ("h2", "http/1.1"), "grpc": ("h2",)}
+QUIC = ("quic", "https3")
 _VERIFY = {
     "verify_if_given": ssl.CERT_OPTIONAL,
     "require_and_verify": ssl.CERT_REQUIRED,
 }
+
+if TYPE_CHECKING:
+    from .quic.credentials import Credentials
 
 
 class EncryptionError(Exception):
@@ -29,6 +34,17 @@ def contexts(model: Model) -> dict[int, ssl.SSLContext]:
         for index, listening in enumerate(listeners(model))
         if listening.encryption is not None and _has_files(listening)
     }
+
+
+def quic_credentials(model: Model) -> dict[int, Credentials]:
+    """Return what a model's QUIC listeners prove themselves with. Raises EncryptionError."""
+    if not any(listening.transport in QUIC for listening in listeners(model)):
+        return {}
+    try:
+        from .quic.credentials import credentials
+    except ImportError as error:
+        raise EncryptionError(f"QUIC needs the package aioquic (pip install shardns[quic]): {error}") from None
+    return credentials(model)
 
 
 def _has_files(listening: Listening) -> bool:

@@ -66,6 +66,8 @@ class Generation:
         for listener, listening in zip(self.listeners, listeners(self.model), strict=True):
             for zone, block in listening.zones:
                 listener.add(zone, self.sites[block])
+            if listener.transport != "dns":
+                listener.connections = self.cells.total(listener.index, "listener", "connections")
 
     # Towards the other processes -----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from .address import Address
 
 if TYPE_CHECKING:
     from .burst import Burst, Overflow
+    from .shared import SharedSum
     from .site import Site
 
 
@@ -20,7 +21,7 @@ class Listener:
 
     `zones` maps a zone (wire name) to the sites that serve it, in file order. `any_class` lets classes other than IN
     in (chaos, forward); `debug` lets a panic end the process. `overflow` makes what takes the answers that a UDP socket
-    does not take.
+    does not take. `connections` counts those of all workers where the transport has connections over UDP or HTTP.
     """
 
     def __init__(self, index: int, label: str, transport: str, host: str, port: int) -> None:
@@ -39,6 +40,7 @@ class Listener:
         self.idle_s = 10.0
         self.max_tcp_queries = -1
         self.filtered = False
+        self.connections: SharedSum
         self.overflow: Callable[[Burst], Overflow] | None = None
 
     def add(self, zone: bytes, site: Site) -> None:

@@ -15,7 +15,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from shardns.config.model import Encryption, Listening, Model, listeners
 
 from ..encryption import EncryptionError
-from .cids import LENGTH
+from .cids import LENGTH, secret
 
 PROTOCOLS = {"quic": "doq", "https3": "h3"}
 IDLE_S = 10.0  # where the `timeouts` directive says nothing
@@ -39,6 +39,7 @@ class Credentials:
 
 def credentials(model: Model) -> dict[int, Credentials]:
     """Return the credentials of a model's QUIC listeners by index. Raises EncryptionError."""
+    secret()
     return {
         index: _of(listening) for index, listening in enumerate(listeners(model)) if listening.transport in PROTOCOLS
     }

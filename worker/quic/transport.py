@@ -17,6 +17,7 @@ from aioquic.quic.connection import (
     QuicConnection,
     QuicConnectionError,
     QuicConnectionId,
+    QuicConnectionState,
     QuicReceiveContext,
     stream_is_unidirectional,
 )
@@ -78,6 +79,11 @@ class Transport(QuicConnection):
     def opened(self) -> int:
         """How many bidirectional streams the client has opened so far, those without data included."""
         return self._local_max_streams_bidi.used
+
+    @property
+    def begun(self) -> bool:
+        """Whether a packet of the client could be read."""
+        return self._state is not QuicConnectionState.FIRSTFLIGHT
 
     def unsent(self, stream_id: int) -> int:
         """Return how much of an answer the client has not acknowledged."""

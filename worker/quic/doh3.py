@@ -1,0 +1,234 @@
+"""DNS over HTTP/3 (RFC 8484 on RFC 9114): requests become queries, answers responses.
+
+1. QPACK has no dynamic table here and header sections are bounded before and behind decoding: a few octets cannot
+   become many.
+2. A request that does not come in time loses its stream, not its connection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pylsqpack
+from aioquic.h3.connection import ErrorCode, H3Connection, ProtocolError, Setting
+from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
+from aioquic.quic.events import QuicEvent, StreamDataReceived
+
+from .. import doh_message
+from ..doh_message import INVALID, NO_RESPONSE, HttpError
+from ..query import Query
+from ..wire.read import read
+from .peer import Peer
+
+if TYPE_CHECKING:
+    from .office import Office
+    from .seat import QuicSeat, Way
+    from .transport import Transport
+
+MAX_HEADER_BYTES = 16384
+_FIELD_BYTES = 32  # RFC 9114 §4.2.2: what each field counts besides its octets
+_GOAWAY = 7
+Fields = list[tuple[bytes, bytes]]
+
+
+class ExcessiveLoad(ProtocolError):
+    """More than we want to keep."""
+
+    error_code = ErrorCode.H3_EXCESSIVE_LOAD
+
+
+class Http3(H3Connection):
+    """The library's HTTP/3, with bounds."""
+
+    def _init_connection(self) -> None:
+        self._max_table_capacity = self._blocked_streams = 0
+        self._decoder = pylsqpack.Decoder(0, 0)
+        super()._init_connection()
+
+    def _get_local_settings(self) -> dict[int, int]:
+        return {
+            Setting.QPACK_MAX_TABLE_CAPACITY: 0,
+            Setting.QPACK_BLOCKED_STREAMS: 0,
+            Setting.MAX_FIELD_SECTION_SIZE: MAX_HEADER_BYTES,
+        }
+
+    def _decode_headers(self, stream_id: int, frame_data: bytes | None) -> Any:
+        if frame_data is not None and len(frame_data) > MAX_HEADER_BYTES:
+            raise ExcessiveLoad("header section too large")
+        fields = super()._decode_headers(stream_id, frame_data)
+        if sum(len(name) + len(value) + _FIELD_BYTES for name, value in fields) > MAX_HEADER_BYTES:
+            raise ExcessiveLoad("header section too large")
+        return fields
+
+    def go_away(self, stream_id: int) -> None:
+        """Tell the client that requests from this stream on are not answered (RFC 9114 §5.2)."""
+        assert self._local_control_stream_id is not None
+        frame = bytes((_GOAWAY, 8)) + (stream_id | 0xC0 << 56).to_bytes(8, "big")
+        self._quic.send_stream_data(self._local_control_stream_id, frame)
+
+    def forget(self, stream_id: int) -> None:
+        """Forget a stream that was reset."""
+        self._stream.pop(stream_id, None)
+
+
+class Inquiry:
+    """A request as far as it has come."""
+
+    __slots__ = ("body", "method", "size", "target")
+
+    def __init__(self, fields: Fields) -> None:
+        table = dict(fields)
+        self.method = table.get(b":method", b"")
+        self.target = table.get(b":path", b"")
+        self.body: list[bytes] = []
+        self.size = 0
+
+
+class Doh3(Peer):
+    """One connection of a DoH3 client."""
+
+    excess_code = ErrorCode.H3_EXCESSIVE_LOAD
+    quiet_code = ErrorCode.H3_NO_ERROR
+
+    def __init__(self, seat: QuicSeat, office: Office, transport: Transport, way: Way) -> None:
+        super().__init__(seat, office, transport, way)
+        self.inquiries: dict[int, Inquiry] = {}
+        self.http: Http3
+
+    def begin(self) -> None:
+        """Send our settings."""
+        self.http = Http3(self.transport)
+
+    def end(self, server: object) -> None:
+        """Tell the client to go elsewhere with what it asks next."""
+        if server is self.seat and not self.leaving and self.established and not self.closed:
+            self.http.go_away(4 * self.transport.opened)
+            self.office.touch(self)
+        super().end(server)
+
+    # Requests -------------------------------------------------------------------------------------------------------
+
+    def data(self, stream: int, data: bytes, end: bool) -> None:
+        """Take octets of a stream; a whole request is answered."""
+        if stream & 3 == 0 and stream not in self.open:
+            return  # answered, or given up
+        for event in self.http.handle_event(StreamDataReceived(data, end, stream)):
+            self._happened(event)
+        if self.http._is_done:
+            self.shut(0)  # the library has said why
+
+    def other(self, event: QuicEvent) -> None:
+        """Let HTTP know what was reset or stopped."""
+        self.http.handle_event(event)
+        if self.http._is_done:
+            self.shut(0)
+
+    def _happened(self, event: H3Event) -> None:
+        if isinstance(event, HeadersReceived):
+            stream = event.stream_id
+            if stream not in self.inquiries:  # else trailers
+                self.inquiries[stream] = Inquiry(event.headers)
+        elif isinstance(event, DataReceived):
+            stream = event.stream_id
+            inquiry = self.inquiries.get(stream)
+            if inquiry is None:
+                return
+            inquiry.size += len(event.data)
+            if inquiry.size > doh_message.MAX_BODY_BYTES:
+                self._done(stream)
+                self.respond(stream, INVALID)
+                return
+            inquiry.body.append(event.data)
+        else:
+            return
+        if event.stream_ended and stream in self.inquiries:
+            self._ask(stream, self._done(stream))
+
+    def _done(self, stream: int) -> Inquiry:
+        """Forget the request of a stream: no more of it is read."""
+        self.open.pop(stream, None)
+        self.transport.finish_reading(stream)
+        return self.inquiries.pop(stream)
+
+    def _ask(self, stream: int, inquiry: Inquiry) -> None:
+        wire = doh_message.message(inquiry.method, inquiry.target, b"".join(inquiry.body))
+        if isinstance(wire, HttpError):
+            self.respond(stream, wire)
+            return
+        seat = self.seat
+        if seat.busy >= seat.limits.queries:
+            self.waiting.add(stream)
+            seat.line[partial(self._in_turn, stream, wire)] = None
+            return
+        self._resolve(stream, wire)
+
+    def _in_turn(self, stream: int, wire: bytes) -> None:
+        if stream in self.waiting:
+            self.waiting.discard(stream)
+            worker = self.seat.worker
+            worker.begin_burst()
+            self._resolve(stream, wire)
+            worker.end_burst()
+            self.office.touch(self)
+
+    def _resolve(self, stream: int, wire: bytes) -> None:
+        now = time.monotonic()
+        request = self.request(len(wire), now)
+        ident = wire[:2]
+        memo = self.memo()
+        if memo is not None and len(wire) > 12:
+            found = memo.get(wire[2:], now, request.sender, int.from_bytes(ident, "big"))
+            if found is not None:
+                self.respond(stream, found, ident)
+                return
+        query = read(wire, request)
+        if not isinstance(query, Query):
+            self.respond(stream, INVALID)
+            return
+        result = self.seat.dispatch.answer(query, wire, request, memo)
+        if result is None or isinstance(result, bytes):
+            self.respond(stream, result, ident)
+            return
+        self.waiting.add(stream)
+        self.seat.wait(result, partial(self._later, stream, ident))
+
+    def _later(self, stream: int, ident: bytes, answer: bytes | None) -> Awaitable[None] | None:
+        if stream in self.waiting:
+            self.waiting.discard(stream)
+            self.respond(stream, answer, ident)
+            self.office.touch(self)
+        return None
+
+    # Responses ------------------------------------------------------------------------------------------------------
+
+    def respond(self, stream: int, answer: bytes | HttpError | None, ident: bytes = b"") -> None:
+        """Send a response."""
+        self.answered(time.monotonic())
+        if answer is None:
+            answer = NO_RESPONSE
+        if isinstance(answer, HttpError):
+            status, fields, body = answer.status, answer.headers, answer.body
+        else:
+            status, fields, body = 200, doh_message.headers(answer, time.time()), ident + answer
+        self.seat.count(str(status))
+        self.http.send_headers(stream, [(b":status", b"%d" % status), *fields])
+        self.http.send_data(stream, body, end_stream=True)
+        self.http.forget(stream)
+
+    def cancelled(self, stream: int) -> None:
+        """The client gave a request up."""
+        if stream & 3 == 0:
+            self._drop(stream, ErrorCode.H3_REQUEST_CANCELLED)
+
+    def stalled(self, stream: int) -> None:
+        """A request did not come in time."""
+        self._drop(stream, ErrorCode.H3_REQUEST_INCOMPLETE)
+
+    def _drop(self, stream: int, code: int) -> None:
+        self.inquiries.pop(stream, None)
+        self.http.forget(stream)
+        self.transport.finish_reading(stream)
+        self.transport.reset_stream(stream, code)

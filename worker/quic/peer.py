@@ -1,0 +1,329 @@
+"""A client's QUIC connection: its events, its time, its end. `Doq` and `Doh3` say what its streams carry.
+
+1. Datagrams of one read are taken in together, then answered together, acknowledgements with the answers.
+2. A stream that delivers no whole request within the read time-out is `stalled`; so is one that is opened silently.
+3. In the crowd it is worth what it makes us keep: octets, and `STREAM_BYTES` for each stream that waits for the client.
+4. A drain closes it at the first moment at which nothing is under way, at the latest `LEAVE_S` after it began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from aioquic.quic.events import (
+    ConnectionIdIssued,
+    ConnectionIdRetired,
+    ConnectionTerminated,
+    HandshakeCompleted,
+    QuicEvent,
+    StopSendingReceived,
+    StreamDataReceived,
+    StreamReset,
+)
+
+from ..query import Request
+from .transport import Transport
+
+if TYPE_CHECKING:
+    from ..memo import Memo
+    from .office import Office
+    from .seat import QuicSeat, Way
+
+HANDSHAKE_S = 5.0
+STREAM_BYTES = 2048  # what an open stream costs
+LEAVE_S = 1.0
+LINGER_S = 0.2  # for the first query of a client that connects while we leave
+IDLE_S = 1.0  # nobody's place is given away before
+STALL_S = 30.0  # how long a client may take nothing of a transfer
+
+
+class Peer:
+    """One connection. `open` are requests that are not whole yet, by stream, the oldest first."""
+
+    excess_code: ClassVar[int]
+    quiet_code: ClassVar[int]
+
+    def __init__(self, seat: QuicSeat, office: Office, transport: Transport, way: Way) -> None:
+        self.seat = seat
+        self.office = office
+        self.transport = transport
+        self.way = way
+        self.cids: set[bytes] = set()
+        self.deadline = time.monotonic() + HANDSHAKE_S
+        self.held = 0
+        self.open: dict[int, Inflow] = {}
+        self.waiting: set[int] = set()  # streams whose answers are awaited
+        self.served = time.monotonic()
+        self.established = False
+        self.leaving = False
+        self.closed = False
+        self._sender = b""
+        self._opened = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._moved: asyncio.Future[None] | None = None
+
+    # What the protocols say ---------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The handshake is over."""
+
+    def data(self, stream: int, data: bytes, end: bool) -> None:
+        """Take octets of a stream."""
+        raise NotImplementedError
+
+    def other(self, event: QuicEvent) -> None:
+        """Take an event that only one protocol looks at."""
+
+    def cancelled(self, stream: int) -> None:
+        """The client gave a stream up."""
+        raise NotImplementedError
+
+    def stalled(self, stream: int) -> None:
+        """A request did not come in time."""
+        raise NotImplementedError
+
+    # Datagrams ----------------------------------------------------------------------------------------------------
+
+    def received(self, data: bytes, way: Way) -> None:
+        """Take a datagram."""
+        self.transport.receive_datagram(data, way, time.monotonic())
+
+    def process(self) -> None:
+        """See what the client wants, and answer what can be answered at once."""
+        transport = self.transport
+        while (event := transport.next_event()) is not None:
+            kind = event.__class__
+            if kind is StreamDataReceived:
+                assert isinstance(event, StreamDataReceived)
+                if not self.closed:
+                    self._see()
+                    self.data(event.stream_id, event.data, event.end_stream)
+            else:
+                self._rarer(event)
+        if self.established and not self.closed:
+            self._see()
+            if self._moved is not None and not self._moved.done():
+                self._moved.set_result(None)
+
+    def _rarer(self, event: QuicEvent) -> None:
+        if isinstance(event, ConnectionIdIssued):
+            self.office.register(event.connection_id, self)
+        elif isinstance(event, ConnectionIdRetired):
+            self.office.peers.pop(event.connection_id, None)
+            self.cids.discard(event.connection_id)
+        elif isinstance(event, HandshakeCompleted):
+            self._establish()
+        elif isinstance(event, ConnectionTerminated):
+            self._gone()
+        elif isinstance(event, (StreamReset, StopSendingReceived)) and not self.closed:
+            self.other(event)
+            self.open.pop(event.stream_id, None)
+            self.waiting.discard(event.stream_id)
+            self.cancelled(event.stream_id)
+
+    def _see(self) -> None:
+        """Note streams that the client has opened, those without an octet included."""
+        opened = self.transport.opened
+        if opened > self._opened:
+            now = time.monotonic()
+            for number in range(self._opened, opened):
+                self.open[4 * number] = Inflow(now)
+            self._opened = opened
+
+    def transmit(self, now: float) -> None:
+        """Send what there is to send, and be called again in time."""
+        if not self.cids:
+            return
+        transport, seat = self.transport, self.seat
+        if self.established and not self.closed:
+            self._account(now)
+        for data, way in transport.datagrams_to_send(now):
+            seat.send(data, way)
+        self.process_ids()
+        self._arm()
+
+    def process_ids(self) -> None:
+        """Take note of what sending led to: new connection IDs lead here from now on."""
+        while (event := self.transport.next_event()) is not None:
+            self._rarer(event)
+
+    def _account(self, now: float) -> None:
+        crowd = self.seat.worker.crowd
+        if self.leaving and not self.open and not self.waiting and self.deadline > now + LINGER_S:
+            self.deadline = now
+        elif not self.leaving:
+            first = next(iter(self.open.values()), None)
+            self.deadline = float("inf") if first is None else first.since + self.seat.listener.read_s
+        held = self.transport.held() + STREAM_BYTES * len(self.open)
+        if held or self.held:
+            crowd.hold(self, held)
+
+    # Time ---------------------------------------------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        at = self.transport.get_timer()
+        if at is None:
+            return
+        if self._timer is not None:
+            if self._timer_at <= at:
+                return
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = asyncio.get_running_loop().call_at(at, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        at = self.transport.get_timer()
+        if at is None or not self.cids:
+            return
+        now = max(time.monotonic(), self._timer_at)
+        if at <= now:
+            self.transport.handle_timer(now)
+            self.office.touch(self)
+        else:
+            self._arm()
+
+    # Requests -----------------------------------------------------------------------------------------------------
+
+    @property
+    def sender(self) -> bytes:
+        """The client's address as the kernel writes it; it may have moved since the last query."""
+        way = self.transport.get_peer_address()
+        if way is not self.way or not self._sender:
+            self.way = way or self.way
+            self._sender = self.way.name
+        return self._sender
+
+    def memo(self) -> Memo | None:
+        """Return the answers kept for clients of its address family."""
+        memos = self.seat.memos
+        return memos[self.way.peer.family - 1] if memos is not None else None
+
+    def request(self, size: int, now: float) -> Request:
+        """Return what a query of this client begins with."""
+        sender, peer = self.sender, self.way.peer
+        request = Request(self.seat.listener, sender, peer.family, "udp", now, size)
+        request._peer = peer
+        return request
+
+    def answered(self, now: float) -> None:
+        """Note that it was served."""
+        self.served = now
+        if not self.closed:
+            self.seat.worker.crowd.touch(self)
+
+    async def wait_taken(self, stream: int, most: int) -> bool:
+        """Wait until the client has taken what is sent on a stream but for `most` octets; False where it does not."""
+        until = time.monotonic() + STALL_S
+        while not self.closed and self.transport.unsent(stream) > most:
+            self._moved = asyncio.get_running_loop().create_future()
+            await asyncio.wait({self._moved}, timeout=until - time.monotonic())
+            if time.monotonic() >= until:
+                return False
+        return not self.closed
+
+    # Its end ------------------------------------------------------------------------------------------------------
+
+    def _establish(self) -> None:
+        self.office.handshakes.pop(self, None)
+        seat = self.seat
+        refused = self.transport.judge_client()
+        if refused:
+            self.shut(refused, frame_type=6)  # a CRYPTO frame brought it
+            return
+        self.established = True
+        seat.listener.connections.add(1)
+        most = seat.limits.connections
+        if most and seat.listener.connections.get() > most and not self._take_place():
+            self.shut(self.excess_code, "too many connections")
+            return
+        now = time.monotonic()
+        self.deadline = now + LINGER_S if self.leaving else float("inf")
+        self.begin()
+
+    def _take_place(self) -> bool:
+        """Have the connection of this listener that is idle longest end; False where none is idle."""
+        idle = time.monotonic() - IDLE_S
+        for guest in self.seat.worker.crowd:
+            if isinstance(guest, Peer) and guest is not self and guest.idle_since(idle, self.seat):
+                guest.shut(guest.quiet_code)
+                return True
+        return False
+
+    def idle_since(self, when: float, seat: QuicSeat) -> bool:
+        """Tell whether it is a connection of the same listener that nothing was asked on since."""
+        ours = self.established and self.seat.listener is seat.listener
+        return ours and self.served < when and not self.open and not self.waiting
+
+    def shut(self, code: int, reason: str = "", frame_type: int | None = None) -> None:
+        """Close with an error code: an application's, or with a frame type one of QUIC."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.established:
+            self.seat.listener.connections.add(-1)
+        self.transport.close(code, frame_type, reason)
+        self.open.clear()
+        self.waiting.clear()
+        if self._moved is not None and not self._moved.done():
+            self._moved.set_result(None)
+        self.office.handshakes.pop(self, None)
+        self.seat.worker.crowd.discard(self)
+        self.office.touch(self)
+
+    def _gone(self) -> None:
+        if not self.closed:
+            self.closed = True
+            if self.established:
+                self.seat.listener.connections.add(-1)
+            if self._moved is not None and not self._moved.done():
+                self._moved.set_result(None)
+        self.open.clear()
+        self.waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        self.office.forget(self)
+
+    def close(self) -> None:
+        """Its time is over."""
+        if not self.established:
+            self._gone()
+            return
+        now = time.monotonic()
+        if self.leaving:
+            self.shut(self.quiet_code)
+            return
+        for stream, inflow in list(self.open.items()):
+            if inflow.since + self.seat.listener.read_s > now or self.closed:
+                break
+            del self.open[stream]
+            self.stalled(stream)
+        self.office.touch(self)
+
+    def abort(self) -> None:
+        """Cut it: others need its room."""
+        if self.established:
+            self.shut(self.excess_code)
+        else:
+            self._gone()
+
+    def end(self, server: object) -> None:
+        """Where it came through this socket, close when what is under way has been answered."""
+        if server is self.seat and not self.leaving:
+            self.leaving = True
+            now = time.monotonic()
+            busy = not self.established or self.open or self.waiting
+            self.deadline = now + (LEAVE_S if busy else 0.0)
+
+
+class Inflow:
+    """A request that is not whole yet, and when it began (monotonic s)."""
+
+    __slots__ = ("data", "since")
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.data = b""
