@@ -65,7 +65,11 @@ class Client:
         self.shaken = False
         self.quic.connect(self.address, now=time.monotonic())
         if wait:
-            self.until(lambda: self.shaken, seconds)
+            try:
+                self.until(lambda: self.shaken, seconds)
+            except (Closed, TimeoutError):
+                self.sock.close()
+                raise
 
     def __enter__(self) -> Client:
         return self

@@ -136,7 +136,8 @@ def test_unknown_application_protocols_are_refused(quic: Quic) -> None:
     with pytest.raises(Closed) as caught:
         Client(quic.port, "h3")
     assert caught.value.args[0] == 0x100 + 120  # no_application_protocol
-    assert Client(quic.h3, "h3").shaken
+    with Client(quic.h3, "h3") as client:
+        assert client.shaken
 
 
 def test_a_silent_stream_ends_the_connection_after_the_read_time_out(make: Make) -> None:
@@ -275,29 +276,36 @@ def test_what_was_asked_before_a_reload_is_answered_behind_it(make: Make) -> Non
 
 
 def test_a_handshake_goes_on_over_a_reload(quic: Quic) -> None:
-    client = Client(quic.port, wait=False)
-    client.send()
-    time.sleep(0.2)  # the old worker has the first datagram
-    quic.server.configure(quic.text(2))
-    reload = threading.Thread(target=quic.server.reload)
-    reload.start()
-    client.until(lambda: client.shaken)
-    reload.join()
-    try:
-        assert client.ask().rcode() == dns.rcode.NOERROR
-    except Closed:  # it came when all was over
-        assert client.code == 0
+    with Client(quic.port, wait=False) as client:
+        client.send()
+        time.sleep(0.2)  # the old worker has the first datagram
+        quic.server.configure(quic.text(2))
+        reload = threading.Thread(target=quic.server.reload)
+        reload.start()
+        client.until(lambda: client.shaken)
+        reload.join()
+        try:
+            assert client.ask().rcode() == dns.rcode.NOERROR
+        except Closed:  # it came when all was over
+            assert client.code == 0
 
 
 # Other people's clients ---------------------------------------------------------------------------------------------
 
 
+LEAKS = pytest.mark.filterwarnings(  # what dnspython leaves open
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@LEAKS
 def test_dnspython_asks_over_quic(quic: Quic) -> None:
     query = dns.message.make_query("a.example.org", "A")
     answer = dns.query.quic(query, "127.0.0.1", timeout=5, port=quic.port, verify=False)
     assert (answer.rcode(), len(answer.additional)) == (dns.rcode.NOERROR, 2)
 
 
+@LEAKS
 @pytest.mark.parametrize("post", [True, False])
 def test_dnspython_asks_over_http3(quic: Quic, post: bool) -> None:
     query = dns.message.make_query("a.example.org", "A")

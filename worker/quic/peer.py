@@ -3,7 +3,8 @@
 1. Datagrams of one read are taken in together, then answered together, acknowledgements with the answers.
 2. A stream that delivers no whole request within the read time-out is `stalled`; so is one that is opened silently.
 3. In the crowd it is worth what it makes us keep: octets, and `STREAM_BYTES` for each stream that waits for the client.
-4. A drain closes it at the first moment at which nothing is under way, at the latest `LEAVE_S` after it began.
+4. A drain closes it at the first moment at which nothing is under way; after `LEAVE_S` only what was asked before the
+   drain is waited for.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 HANDSHAKE_S = 5.0
 STREAM_BYTES = 2048  # what an open stream costs
 LEAVE_S = 1.0
+OWED_S = 4.0  # for queries that were under way when the drain began; less than a drain takes
 LINGER_S = 0.2  # for the first query of a client that connects while we leave
 IDLE_S = 1.0  # nobody's place is given away before
 STALL_S = 30.0  # how long a client may take nothing of a transfer
@@ -61,6 +63,8 @@ class Peer:
         self.closed = False
         self._sender = b""
         self._opened = 0
+        self._owed: set[int] = set()
+        self._until = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._moved: asyncio.Future[None] | None = None
@@ -294,7 +298,10 @@ class Peer:
             return
         now = time.monotonic()
         if self.leaving:
-            self.shut(self.quiet_code)
+            if now < self._until and self._owed & self.waiting:
+                self.deadline = now + LINGER_S
+            else:
+                self.shut(self.quiet_code)
             return
         for stream, inflow in list(self.open.items()):
             if inflow.since + self.seat.listener.read_s > now or self.closed:
@@ -315,6 +322,7 @@ class Peer:
         if server is self.seat and not self.leaving:
             self.leaving = True
             now = time.monotonic()
+            self._owed, self._until = set(self.waiting), now + OWED_S
             busy = not self.established or self.open or self.waiting
             self.deadline = now + (LEAVE_S if busy else 0.0)
 
