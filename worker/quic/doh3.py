@@ -21,7 +21,7 @@ from .. import doh_message
 from ..doh_message import INVALID, NO_RESPONSE, HttpError
 from ..query import Query
 from ..wire.read import read
-from .peer import Peer
+from .asking import Asking
 
 if TYPE_CHECKING:
     from .office import Office
@@ -87,7 +87,7 @@ class Inquiry:
         self.size = 0
 
 
-class Doh3(Peer):
+class Doh3(Asking):
     """One connection of a DoH3 client."""
 
     excess_code = ErrorCode.H3_EXCESSIVE_LOAD
@@ -145,7 +145,7 @@ class Doh3(Peer):
         else:
             return
         if event.stream_ended and stream in self.inquiries:
-            self._ask(stream, self._done(stream))
+            self._whole(stream, self._done(stream))
 
     def _done(self, stream: int) -> Inquiry:
         """Forget the request of a stream: no more of it is read."""
@@ -153,29 +153,15 @@ class Doh3(Peer):
         self.transport.finish_reading(stream)
         return self.inquiries.pop(stream)
 
-    def _ask(self, stream: int, inquiry: Inquiry) -> None:
+    def _whole(self, stream: int, inquiry: Inquiry) -> None:
         wire = doh_message.message(inquiry.method, inquiry.target, b"".join(inquiry.body))
         if isinstance(wire, HttpError):
             self.respond(stream, wire)
             return
-        seat = self.seat
-        if seat.busy >= seat.limits.queries:
-            self.waiting.add(stream)
-            seat.line[partial(self._in_turn, stream, wire)] = None
-            return
-        self._resolve(stream, wire)
+        self.ask(stream, wire, time.monotonic())
 
-    def _in_turn(self, stream: int, wire: bytes) -> None:
-        if stream in self.waiting:
-            self.waiting.discard(stream)
-            worker = self.seat.worker
-            worker.begin_burst()
-            self._resolve(stream, wire)
-            worker.end_burst()
-            self.office.touch(self)
-
-    def _resolve(self, stream: int, wire: bytes) -> None:
-        now = time.monotonic()
+    def resolve(self, stream: int, wire: bytes, now: float) -> None:
+        """Have a query answered."""
         request = self.request(len(wire), now)
         ident = wire[:2]
         memo = self.memo()

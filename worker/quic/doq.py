@@ -15,7 +15,7 @@ from ..query import Query
 from ..reply import Failure
 from ..stream import Flow, fill, framed
 from ..wire.read import read
-from .peer import Peer
+from .asking import Asking
 
 TCP_KEEPALIVE = 11
 UNTAKEN_BYTES = 1 << 16  # of a transfer that wait for the client
@@ -37,7 +37,7 @@ _STATUS = {code: f"0x{code:x}" for code in Code}
 DONE = _STATUS[Code.NO_ERROR]
 
 
-class Doq(Peer):
+class Doq(Asking):
     """One connection of a DoQ client."""
 
     excess_code = Code.NO_ERROR
@@ -69,10 +69,9 @@ class Doq(Peer):
             del self.open[stream]
             if not end:
                 self.transport.finish_reading(stream)
-            self._ask(stream, data[2:])
+            self._whole(stream, data[2:])
 
-    def _ask(self, stream: int, wire: bytes) -> None:
-        seat = self.seat
+    def _whole(self, stream: int, wire: bytes) -> None:
         now = time.monotonic()
         sender, memo = self.sender, self.memo()
         if wire[:2] == _ID and memo is not None:
@@ -80,22 +79,10 @@ class Doq(Peer):
             if found is not None:
                 self.answer(stream, found)
                 return
-        if seat.busy >= seat.limits.queries:
-            self.waiting.add(stream)
-            seat.line[partial(self._in_turn, stream, wire)] = None
-            return
-        self._resolve(stream, wire, now)
+        self.ask(stream, wire, now)
 
-    def _in_turn(self, stream: int, wire: bytes) -> None:
-        if stream in self.waiting:
-            self.waiting.discard(stream)
-            worker = self.seat.worker
-            worker.begin_burst()
-            self._resolve(stream, wire, time.monotonic())
-            worker.end_burst()
-            self.office.touch(self)
-
-    def _resolve(self, stream: int, wire: bytes, now: float) -> None:
+    def resolve(self, stream: int, wire: bytes, now: float) -> None:
+        """Have a query answered that is not among the answers kept."""
         request = self.request(len(wire), now)
         request.flows = True
         query = read(wire, request)

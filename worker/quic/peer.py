@@ -1,4 +1,4 @@
-"""A client's QUIC connection: its events, its time, its end. `Doq` and `Doh3` say what its streams carry.
+"""A client's QUIC connection: its events, its time, its end. What its streams carry is in `asking`, `doq` and `doh3`.
 
 1. Datagrams of one read are taken in together, then answered together, acknowledgements with the answers.
 2. A stream that delivers no whole request within the read time-out is `stalled`; so is one that is opened silently.
@@ -24,11 +24,9 @@ from aioquic.quic.events import (
     StreamReset,
 )
 
-from ..query import Request
 from .transport import Transport
 
 if TYPE_CHECKING:
-    from ..memo import Memo
     from .office import Office
     from .seat import QuicSeat, Way
 
@@ -38,7 +36,6 @@ LEAVE_S = 1.0
 OWED_S = 4.0  # for queries that were under way when the drain began; less than a drain takes
 LINGER_S = 0.2  # for the first query of a client that connects while we leave
 IDLE_S = 1.0  # nobody's place is given away before
-STALL_S = 30.0  # how long a client may take nothing of a transfer
 
 
 class Peer:
@@ -61,13 +58,12 @@ class Peer:
         self.established = False
         self.leaving = False
         self.closed = False
-        self._sender = b""
         self._opened = 0
         self._owed: set[int] = set()
         self._until = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._moved: asyncio.Future[None] | None = None
+        self.moved: asyncio.Future[None] | None = None
 
     # What the protocols say ---------------------------------------------------------------------------------------
 
@@ -109,8 +105,8 @@ class Peer:
                 self._rarer(event)
         if self.established and not self.closed:
             self._see()
-            if self._moved is not None and not self._moved.done():
-                self._moved.set_result(None)
+            if self.moved is not None and not self.moved.done():
+                self.moved.set_result(None)
 
     def _rarer(self, event: QuicEvent) -> None:
         if isinstance(event, ConnectionIdIssued):
@@ -190,45 +186,6 @@ class Peer:
         else:
             self._arm()
 
-    # Requests -----------------------------------------------------------------------------------------------------
-
-    @property
-    def sender(self) -> bytes:
-        """The client's address as the kernel writes it; it may have moved since the last query."""
-        way = self.transport.get_peer_address()
-        if way is not self.way or not self._sender:
-            self.way = way or self.way
-            self._sender = self.way.name
-        return self._sender
-
-    def memo(self) -> Memo | None:
-        """Return the answers kept for clients of its address family."""
-        memos = self.seat.memos
-        return memos[self.way.peer.family - 1] if memos is not None else None
-
-    def request(self, size: int, now: float) -> Request:
-        """Return what a query of this client begins with."""
-        sender, peer = self.sender, self.way.peer
-        request = Request(self.seat.listener, sender, peer.family, "udp", now, size)
-        request._peer = peer
-        return request
-
-    def answered(self, now: float) -> None:
-        """Note that it was served."""
-        self.served = now
-        if not self.closed:
-            self.seat.worker.crowd.touch(self)
-
-    async def wait_taken(self, stream: int, most: int) -> bool:
-        """Wait until the client has taken what is sent on a stream but for `most` octets; False where it does not."""
-        until = time.monotonic() + STALL_S
-        while not self.closed and self.transport.unsent(stream) > most:
-            self._moved = asyncio.get_running_loop().create_future()
-            await asyncio.wait({self._moved}, timeout=until - time.monotonic())
-            if time.monotonic() >= until:
-                return False
-        return not self.closed
-
     # Its end ------------------------------------------------------------------------------------------------------
 
     def _establish(self) -> None:
@@ -272,8 +229,8 @@ class Peer:
         self.transport.close(code, frame_type, reason)
         self.open.clear()
         self.waiting.clear()
-        if self._moved is not None and not self._moved.done():
-            self._moved.set_result(None)
+        if self.moved is not None and not self.moved.done():
+            self.moved.set_result(None)
         self.office.handshakes.pop(self, None)
         self.seat.worker.crowd.discard(self)
         self.office.touch(self)
@@ -283,8 +240,8 @@ class Peer:
             self.closed = True
             if self.established:
                 self.seat.listener.connections.add(-1)
-            if self._moved is not None and not self._moved.done():
-                self._moved.set_result(None)
+            if self.moved is not None and not self.moved.done():
+                self.moved.set_result(None)
         self.open.clear()
         self.waiting.clear()
         if self._timer is not None:

@@ -115,6 +115,13 @@ class Transport(QuicConnection):
             return QuicErrorCode.CRYPTO_ERROR + int(alert.description)
         return 0
 
+    def send_stream_data(self, stream_id: int, data: bytes, end_stream: bool = False) -> None:
+        """Send on a stream, and acknowledge what came with the same packet instead of a little later with another."""
+        super().send_stream_data(stream_id, data, end_stream)
+        space = self._spaces.get(tls.Epoch.ONE_RTT)
+        if space is not None and space.ack_at is not None:
+            space.ack_at = 0.0
+
     # What the library asks ------------------------------------------------------------------------------------------
 
     def _initialize(self, peer_cid: bytes) -> None:
