@@ -116,11 +116,17 @@ class Change(Crew):
         if generation is self.live:
             self.serve(child)
         elif generation is self.next:
-            if child.role == "keeper":
-                for slot in range(generation.slots):
-                    self.fork(generation, "worker", slot)
+            self._fork_next(generation)
             if generation.all_ready():
                 self.do(Open(generation.number))
+
+    def _fork_next(self, generation: Generation) -> None:
+        """Have at most half of the workers load at a time: the cores belong to those that serve."""
+        loading = sum(1 for _ in generation.in_state(State.LOADING))
+        missing = range(len(generation.workers()), generation.slots)
+        most = generation.slots if self.first else max(1, generation.slots // 2)
+        for slot in missing[: most - loading]:
+            self.fork(generation, "worker", slot)
 
     def refuse(self, text: str, detail: str = "", *, unread: bool = False) -> None:
         """The next generation cannot be: end it and say why."""

@@ -16,6 +16,7 @@ from shardns.config.load import load
 from shardns.config.model import Model, listeners
 from shardns.config.schema import Schema
 from shardns.config.source import Source, find
+from shardns.worker.priority import PREPARING, Priority
 
 from .where import Where, endpoint
 
@@ -115,6 +116,7 @@ def _resolve(address: str) -> Where | str:
 def run(job: Job, pipe: int) -> None:
     """Be the checker: write the report into the pipe."""
     _limit()
+    Priority().give_way(PREPARING)
     report = check(job)
     data = pickle.dumps(report, protocol=5)
     while data:

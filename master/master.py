@@ -14,6 +14,7 @@ from setproctitle import setproctitle
 
 from shardns.worker.channel import Any as AnyMessage
 from shardns.worker.encryption import EncryptionError
+from shardns.worker.priority import let_return
 
 from . import checker, folder, notify, process
 from .capacity import default_workers, raise_file_limit
@@ -70,6 +71,7 @@ class Master:
     def run(self) -> int:
         """Serve until told to end."""
         raise_file_limit()
+        let_return()
         setproctitle("shardns: master")
         self.loop.listen_to_signals(self._signalled)
         user = self.options.user

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from .channel import Any as AnyMessage
 from .channel import Drain, Flushed, Quiesce, Quiesced, Relay, Reloaded, Spawn, Start, Started, Stopped, Stopping, send
 from .plugin import Plugin, Service
+from .priority import KEEPING
 from .process import Child, run
 from .scope import Scope
 from .store.environment import Sequence, open_zones, reader_check
@@ -28,6 +29,7 @@ class Keeper(Child):
 
     def __init__(self, spawn: Spawn) -> None:
         super().__init__(spawn)
+        self.priority.give_way(KEEPING)
         self.scopes: list[Scope] = []
         self.services: list[Service[Any]] = []
         self.environment: Any = None

@@ -16,6 +16,7 @@ from .channel import Any as AnyMessage
 from .channel import Failed, Heartbeat, Ready, Spawn, receive, send
 from .generation import Generation
 from .plugin import SetupError
+from .priority import Priority
 
 HEARTBEAT_S = 1.0
 
@@ -28,6 +29,7 @@ class Child:
         self.channel = spawn.channel
         self.born = time.monotonic()
         self.ended = asyncio.Event()
+        self.priority = Priority()
         self.generation: Generation
 
     def told(self, message: AnyMessage) -> None:

@@ -18,6 +18,7 @@ from .channel import Any as AnyMessage
 from .channel import Drain, Drained, Flush, Flushed, Read, Relay, Spawn, send
 from .crowd import Crowd
 from .memo import Budget
+from .priority import PREPARING
 from .process import Child, run
 from .scope import Scope
 from .store.environment import Sequence, open_zones
@@ -33,6 +34,7 @@ class Worker(Child):
 
     def __init__(self, spawn: Spawn) -> None:
         super().__init__(spawn)
+        self.priority.give_way_for_now(PREPARING)
         self.budget = Budget(MEMO_BYTES) if os.environ.get("SHARDNS_MEMO", "on") != "off" else None
         self.sockets: list[Seat] = []
         self.crowd = Crowd()
@@ -71,6 +73,7 @@ class Worker(Child):
                 pass
 
     def _read(self) -> None:
+        self.priority.return_()
         for sock in self.sockets:
             sock.start()
         for site in self.generation.sites:

@@ -132,8 +132,10 @@ class Play:
         """Everybody of the newest generation becomes ready."""
         number = max(fork.generation for fork in self.forks.values())
         self.says(self.child("keeper", 0, number), Ready())
-        for child in self.generation(number):
-            if self.forks[child].role == "worker":
+        told: set[int] = set()
+        while loading := {c for c in self.generation(number) if self.forks[c].role == "worker"} - told:
+            told |= loading
+            for child in sorted(loading):
                 self.says(child, Ready())
 
     def serve(self) -> Play:

@@ -72,16 +72,6 @@ def test_check_tells_every_problem_with_its_place(tmp_path: Path, capsys: Captur
     assert f"--> {bad}:2:2" in out and f"--> {bad}:3:2" in out
 
 
-@pytest.mark.parametrize("transport", ["tls", "https", "https3", "quic", "grpc"])
-def test_a_transport_that_is_not_built_is_refused_where_it_stands(
-    transport: str, tmp_path: Path, capsys: Captured
-) -> None:
-    bad = tmp_path / "bad"
-    bad.write_text(f"a {transport}://b {{\n whoami\n}}\n")
-    assert main(["check", str(bad)]) == 1
-    assert capsys.readouterr().out.startswith(f"{transport}://: not implemented yet\n  --> {bad}:1:3\n")
-
-
 def test_check_json_is_for_programs(tmp_path: Path, capsys: Captured) -> None:
     bad = tmp_path / "Corefile"
     bad.write_text(".:1053 {\n whoamix\n}\n")

@@ -118,10 +118,23 @@ def test_a_reload_whose_worker_dies_changes_nothing(play: Play) -> None:
     play.ask()
     play.checked()
     play.says(play.child("keeper", 0, 2), Ready())
+    play.says(play.child("worker", 0, 2), Ready())
     play.dies(play.child("worker", 1, 2), "signal 11")
     assert sorted(play.killed()) == sorted(play.generation(2))
     assert play.all(Discard) == [Discard(2)]
     assert not play.told(Drain) and len(play.generation(1)) == 3
+
+
+def test_half_of_the_new_workers_load_at_a_time() -> None:
+    play = Play(workers=4).serve()
+    play.take()
+    play.ask()
+    play.checked()
+    play.says(play.child("keeper", 0, 2), Ready())
+    workers = [child for child in play.generation(2) if play.forks[child].role == "worker"]
+    assert [play.forks[child].slot for child in workers] == [0, 1]
+    play.says(workers[0], Ready())
+    assert play.forks[max(play.generation(2))].slot == 2
 
 
 def test_a_reload_whose_keeper_fails_changes_nothing(play: Play) -> None:

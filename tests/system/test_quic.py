@@ -84,7 +84,7 @@ def message(**changes: object) -> bytes:
         case {"ident": int(ident)}:
             query.id = ident
         case {"keepalive": True}:
-            query.use_edns(0, options=[dns.edns.GenericOption(11, b"")])
+            query.use_edns(0, options=[dns.edns.GenericOption(dns.edns.OptionType.KEEPALIVE, b"")])
         case {"opcode": dns.opcode.Opcode() as opcode}:
             query.set_opcode(opcode)
         case {"response": True}:
@@ -128,7 +128,7 @@ def test_octets_behind_a_query_end_the_connection(quic: Quic) -> None:
 def test_nsid_is_fine(quic: Quic) -> None:
     with Client(quic.port) as client:
         query = question()
-        query.use_edns(0, options=[dns.edns.GenericOption(3, b"")])
+        query.use_edns(0, options=[dns.edns.GenericOption(dns.edns.OptionType.NSID, b"")])
         assert client.take(client.begin(query)).rcode() == dns.rcode.NOERROR
 
 

@@ -17,7 +17,8 @@ from .conftest import Make
 from .harness import until
 
 pytest.importorskip("aioquic")
-from aioquic.buffer import Buffer, encode_uint_var
+from aioquic._buffer import Buffer
+from aioquic.buffer import encode_uint_var
 from aioquic.h3.connection import FrameType, encode_frame
 from aioquic.quic.packet import QuicPacketType, pull_quic_header
 

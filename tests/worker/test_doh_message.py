@@ -46,11 +46,16 @@ def test_requests_give_messages_or_errors(
     assert message(method, target, body) == expected
 
 
+def rrset(text: str) -> dns.rrset.RRset:
+    owner, ttl, cls, rdtype, rdata = text.split(None, 4)
+    return dns.rrset.from_text(owner, int(ttl), cls, rdtype, rdata)
+
+
 def answer(*records: str, authority: tuple[str, ...] = (), rcode: int = 0, edns: bool = False) -> bytes:
     """Return an answer without its ID."""
     made = dns.message.make_response(dns.message.from_wire(WIRE))
-    made.answer = [dns.rrset.from_text(*text.split(None, 4)) for text in records]
-    made.authority = [dns.rrset.from_text(*text.split(None, 4)) for text in authority]
+    made.answer = [rrset(text) for text in records]
+    made.authority = [rrset(text) for text in authority]
     made.set_rcode(dns.rcode.Rcode(rcode))
     if edns:
         made.use_edns(0)
