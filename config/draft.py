@@ -15,9 +15,9 @@ from .tokens import Token
 class Draft:
     """Given to value types, `check` and `shape`.
 
-    `hosts`, `root`, `debug`, `stacktrace`, `timeouts`, `sockets` and `filters` become those of the `ServerBlock`;
-    directives are set up in chain order, for each directive all blocks in the order of the file. `blocks` are the
-    drafts of the whole file (this one too), `shared` is a notebook that they have in common.
+    `hosts`, `root`, `debug`, `stacktrace`, `timeouts`, `sockets`, `by_name` and `filters` become those of the
+    `ServerBlock`; directives are set up in chain order, for each directive all blocks in the order of the file.
+    `blocks` are the drafts of the whole file (this one too), `shared` is a notebook that they have in common.
     """
 
     file: str = "Corefile"
@@ -30,6 +30,7 @@ class Draft:
     stacktrace: bool = False
     timeouts: Timeouts = UNLIMITED
     sockets: int = 0
+    by_name: bool = False
     encryption: Encryption | None = None
     filters: list[str] = field(default_factory=list)
     endpoints: list[Endpoint] = field(default_factory=list)
@@ -88,5 +89,5 @@ class Draft:
         """Return the finished block."""
         return ServerBlock(
             self.index, self.keys, tuple(self.directives), self.hosts, self.root, self.debug, self.stacktrace,
-            self.timeouts, self.sockets, tuple(self.filters), self.encryption, self.place,
+            self.timeouts, self.sockets, self.by_name, tuple(self.filters), self.encryption, self.place,
         )  # fmt: skip

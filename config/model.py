@@ -86,7 +86,10 @@ class Directive:
 
 @dataclass(frozen=True)
 class ServerBlock:
-    """A server block; `directives` stand in the order of the chain, `filters` are the names of its views."""
+    """A server block; `directives` stand in the order of the chain, `filters` are the names of its views.
+
+    `by_name`: UDP queries are spread over the workers by their names, not by their clients.
+    """
 
     index: int
     keys: tuple[Key, ...]
@@ -97,6 +100,7 @@ class ServerBlock:
     stacktrace: bool = False
     timeouts: Timeouts = UNLIMITED
     sockets: int = 0
+    by_name: bool = False
     filters: tuple[str, ...] = ()
     encryption: Encryption | None = None
     place: Place | None = field(default=None, compare=False)
@@ -129,7 +133,8 @@ class Model:
 class Listening:
     """One listening address and who is served on it. `zones` are (zone, block index) in the order of the file.
 
-    `sockets` is the number of socket pairs asked for, 0 where nobody asks; `label` is the `server` metrics label.
+    `sockets` is the number of socket pairs asked for, 0 where nobody asks; `by_name` tells whether some block wants
+    each name to have one home; `label` is the `server` metrics label.
     """
 
     transport: str
@@ -137,6 +142,7 @@ class Listening:
     port: int
     zones: tuple[tuple[bytes, int], ...]
     sockets: int = 0
+    by_name: bool = False
     timeouts: Timeouts = UNLIMITED
     debug: bool = False
     stacktrace: bool = False
@@ -167,6 +173,7 @@ def _listening(transport: str, host: str, port: int, served: list[tuple[bytes, S
         transport, host, port,
         zones=tuple((zone, block.index) for zone, block in served),
         sockets=served[0][1].sockets,  # the first block decides, as in the reference
+        by_name=any(block.by_name for _, block in served),
         timeouts=timeouts,
         debug=any(block.debug for _, block in served),
         stacktrace=served[-1][1].stacktrace,

@@ -19,7 +19,7 @@ from shardns.config.model import Model, listeners
 from shardns.worker import log
 from shardns.worker.channel import Lent
 
-from .steer import admit
+from .steer import By, admit
 from .where import BACKLOG, RECEIVE_BYTES, ListenError, Where, bind, create, enlarge, places, reason
 
 QUIC = ("quic", "https3")  # schemes
@@ -33,7 +33,7 @@ class Group:
     where: Where
     sockets: list[socket.socket] = field(default_factory=list)
     opened: int = 0
-    admitted: int = 0
+    admitted: tuple[int, By] = 0, "flow"
     shared: bool = False
 
     def grow(self, count: int) -> None:
@@ -57,11 +57,12 @@ class Group:
             self.opened += 1
         return granted
 
-    def admit(self, count: int) -> None:
-        """Let the first `count` sockets have the traffic."""
-        if not self.shared and self.opened and count != self.admitted:
-            admit(self.sockets[0], count, quic=self.where.scheme in QUIC)
-            self.admitted = count
+    def admit(self, count: int, *, by_name: bool = False) -> None:
+        """Let the first `count` sockets have the traffic, spread by what the transport and the configuration want."""
+        by = by_what(self.where, by_name)
+        if not self.shared and self.opened and (count, by) != self.admitted:
+            admit(self.sockets[0], count, by)
+            self.admitted = count, by
 
     def shrink(self, count: int) -> None:
         """Close the last ones, one by one."""
@@ -82,6 +83,7 @@ class Wants:
     slots: int
     listeners: list[tuple[list[Where], int]]  # addresses and number of sockets, in the model's order
     endpoints: list[Where | None]
+    by_name: frozenset[Where] = frozenset()
 
     def counts(self) -> dict[Where, int]:
         """Return how many sockets of which address."""
@@ -108,7 +110,8 @@ class Table:
         """Prove the addresses that are new and make the sockets of a generation. Raises ListenError."""
         all_of = listeners(model)
         wanted = [(places(one, all_of), _count(one.sockets, slots)) for one in all_of]
-        self._wants[number] = wants = Wants(slots, wanted, endpoints)
+        named = frozenset(where for one in all_of if one.by_name for where in places(one, all_of))
+        self._wants[number] = wants = Wants(slots, wanted, endpoints, named)
         for where, count in wants.counts().items():
             if where not in self.groups:
                 self._prove(where)
@@ -186,11 +189,24 @@ class Table:
         """Spread traffic over exactly this generation's sockets."""
         if self.reuse:
             return
-        for where, count in self._wants[number].counts().items():
+        wants = self._wants[number]
+        for where, count in wants.counts().items():
+            by_name = where in wants.by_name
             try:
-                self.groups[where].admit(count)
+                self.groups[where].admit(count, by_name=by_name)
             except OSError as error:
+                if by_name and self._admitted_by_flow(where, count, error):
+                    continue
                 log.warning("cannot steer packets, the kernel spreads them by itself", address=where.text, why=error)
+
+    def _admitted_by_flow(self, where: Where, count: int, why: OSError) -> bool:
+        """Spread clients where the longer program for names is refused, as net.core.optmem_max may have it."""
+        try:
+            self.groups[where].admit(count)
+        except OSError:
+            return False
+        log.warning("cannot steer by name, clients are spread over the workers", address=where.text, why=why)
+        return True
 
     # Afterwards -------------------------------------------------------------------------------------------------------
 
@@ -237,6 +253,13 @@ class Table:
         kept = {where for wants in self._wants.values() for where in wants.endpoints}
         for where in [where for where in self.endpoints if where not in kept]:
             self.endpoints.pop(where).close()
+
+
+def by_what(where: Where, by_name: bool) -> By:
+    """Return what tells the sockets of an address apart. Only a datagram of plain DNS shows its name."""
+    if where.scheme in QUIC:
+        return "connection"
+    return "name" if by_name and where.kind == "udp" and where.scheme == "dns" else "flow"
 
 
 def _count(asked: int, slots: int) -> int:

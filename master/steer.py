@@ -1,6 +1,7 @@
 """Admission: a classic BPF program on a SO_REUSEPORT group that spreads clients over the first sockets only.
 
 QUIC's clients change their addresses: they are spread by what their datagrams say, the destination connection ID.
+Where a configuration wants it, UDP queries are spread by their names (`steer_name`).
 
 A socket's index is its place in the order of bind (UDP) or listen (TCP); closing one moves the last into its place, so
 the master closes from the highest index down. The program hashes the client's address and port and returns an index
@@ -12,6 +13,9 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
+from typing import Literal
+
+from .steer_name import Instruction, names
 
 SO_ATTACH_REUSEPORT_CBPF = 51  # linux/asm-generic/socket.h
 
@@ -21,7 +25,7 @@ _ST, _TAX, _RET_A = 0x02, 0x07, 0x16
 _MUL, _MOD, _RSH, _XOR_X = 0x24, 0x94, 0x74, 0xAC
 _JEQ, _JSET, _JA = 0x15, 0x45, 0x05
 
-Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, k
+By = Literal["flow", "name", "connection"]
 
 
 def flow(admitted: int) -> list[Instruction]:
@@ -102,6 +106,12 @@ def attach(sock: socket.socket, program: list[Instruction]) -> None:
     )
 
 
-def admit(sock: socket.socket, count: int, *, quic: bool = False) -> None:
-    """Spread the group's traffic over its first `count` sockets, by clients or by connections. Raises OSError."""
-    attach(sock, connections(count) if quic else flow(count))
+def admit(sock: socket.socket, count: int, by: By = "flow") -> None:
+    """Spread the group's traffic over its first `count` sockets. Raises OSError."""
+    match by:
+        case "connection":
+            attach(sock, connections(count))
+        case "name":
+            attach(sock, names(count))
+        case "flow":
+            attach(sock, flow(count))

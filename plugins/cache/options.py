@@ -199,6 +199,13 @@ class Options(Schema, repeat="once", unknown=None):
     keepttl: Annotated[bool, Flag()] = False
     "Show the TTL that an answer began with, instead of what is left of it."
 
+    steer: Annotated[str, Prop(CHOICE("flow", "name"))] = "flow"
+    "What spreads UDP queries over the workers: their clients, or their names, so that each name has one worker."
+
+    def shape(self, draft: Draft) -> None:
+        """Have names spread over the workers."""
+        draft.by_name = self.steer == "name"
+
     def check(self, draft: Draft) -> None:
         """Refuse a policy without what it is the policy of."""
         if self.serve_stale_policy is not None and self.serve_stale is None:
