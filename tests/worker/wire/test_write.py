@@ -100,8 +100,10 @@ def test_long_udp_answers_are_compressed_beyond_1480_octets() -> None:
     assert len(dns.message.from_wire(b"\0\0" + wire).answer[0]) == 60
 
 
-_names = st.lists(st.sampled_from(["a", "bb", "www", "example", "x" * 63, "MiXed"]), max_size=4).map(
-    lambda parts: from_text(".".join([*parts, "test."]))
+_names = (
+    st.lists(st.sampled_from(["a", "bb", "www", "example", "x" * 63, "MiXed"]), max_size=4)
+    .filter(lambda parts: parts.count("x" * 63) < 4)  # RFC 1035 §2.3.4
+    .map(lambda parts: from_text(".".join([*parts, "test."])))
 )
 _rrsets = st.one_of(
     st.builds(lambda o, t: RRset(o, NS, 60, (t,)), _names, _names),
