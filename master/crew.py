@@ -87,7 +87,7 @@ class Crew:
         """Start a child of a generation."""
         child = Child(next(self._ids), role, slot, self.now, self.now)
         generation.children[child.id] = child
-        self.do(Fork(child.id, role, slot, generation.number, generation.slots))
+        self.do(Fork(child.id, role, slot, generation.number, generation.slots, self.live in (None, generation)))
 
     def kill(self, child: Child) -> None:
         """End a child at once."""

@@ -108,13 +108,14 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Start a child."""
+    """Start a child; `urgent` where clients wait for it: it fills the place of one that served and died."""
 
     child: int
     role: Role
     slot: int
     generation: int
     slots: int
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

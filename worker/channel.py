@@ -185,7 +185,7 @@ class Spawn:
     all processes of the generation (8-octet words, see `worker.shared`); `folder` holds the store and the metrics;
     `classes` maps directives to plugin classes (the worker's layer imports no plugin); `contexts` are the TLS contexts
     of encrypted listeners by index; `quic` are the credentials of the QUIC listeners by index, `mail` their way to
-    other workers' connections.
+    other workers' connections. `urgent` where clients wait for it.
     """
 
     role: str  # "keeper" or "worker"
@@ -203,3 +203,4 @@ class Spawn:
     contexts: dict[int, ssl.SSLContext] = field(default_factory=dict)
     quic: dict[int, Credentials] = field(default_factory=dict)
     mail: Mail | None = None
+    urgent: bool = False

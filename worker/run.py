@@ -34,7 +34,8 @@ class Worker(Child):
 
     def __init__(self, spawn: Spawn) -> None:
         super().__init__(spawn)
-        self.priority.give_way_for_now(PREPARING)
+        if not spawn.urgent:
+            self.priority.give_way_for_now(PREPARING)
         self.budget = Budget(MEMO_BYTES) if os.environ.get("SHARDNS_MEMO", "on") != "off" else None
         self.sockets: list[Seat] = []
         self.crowd = Crowd()

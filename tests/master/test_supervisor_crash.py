@@ -27,7 +27,7 @@ def live(play: Play, seconds: float) -> None:
 
 def test_a_dead_worker_is_replaced_at_once(play: Play) -> None:
     play.dies(play.child("worker", 1))
-    assert [(fork.role, fork.slot) for fork in play.all(Fork)] == [("worker", 1)]
+    assert [(fork.role, fork.slot, fork.urgent) for fork in play.all(Fork)] == [("worker", 1, True)]
     assert play.lines() == ["worker 1 died: signal 9"]
 
 

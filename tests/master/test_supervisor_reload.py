@@ -37,6 +37,7 @@ def test_a_whole_reload(play: Play) -> None:
     play.obey()
     assert play.lines() == ["SIGUSR1: Reloading", "Reloading", "Reloading complete"]
     assert play.all(Trim) == [Trim(2)]
+    assert not any(fork.urgent for fork in play.all(Fork))  # they prepare behind those that serve
     assert play.generation(1) == []
 
 
