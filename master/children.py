@@ -136,7 +136,8 @@ class Children:
         seat = min(set(range(len(self.running) + 1)) - {child.seat for child in self.running.values()})
         spawn = Spawn(
             what.role, what.slot, what.generation, seat, what.slots, material.model, theirs, material.cells, folder,
-            lent, endpoints, material.classes, material.contexts, material.quic, material.mail(what, before or []), what.urgent,
+            lent, endpoints, material.classes, material.contexts, material.quic, material.mail(what, before or []),
+            what.urgent,
         )  # fmt: skip
         keep = {theirs.fileno()} | {s.fileno() for one in (*lent, *endpoints) for s in (*one.udp, *one.tcp)}
         if spawn.mail is not None:

@@ -24,7 +24,7 @@ from .flood import Flood
 from .harness import Server, until
 from .load import ZONE
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 ROOT = Path(__file__).parents[2]
 BASE_MIB = 80  # of all processes together, two workers, before anything was asked

@@ -18,7 +18,7 @@ from .conftest import Make
 from .harness import Server, until
 from .load import ZONE, has_dnsperf
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 needs_dnsperf = pytest.mark.skipif(not has_dnsperf(), reason="dnsperf is not installed")
 
 ANSWERS_S = 0.5  # within which a filled slot answers

@@ -16,7 +16,7 @@ from .conftest import Make
 from .harness import Server, taken_port, until
 from .load import has_dnsperf
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 # A worker or a keeper that ends while it prepares, where a file of that name exists. No configuration can cause it.
 DYING = """

@@ -14,7 +14,11 @@ from .conftest import Make
 from .harness import COMPLETE, Server
 from .load import Findings, has_dnsperf
 
-pytestmark = [pytest.mark.system, pytest.mark.skipif(not has_dnsperf(), reason="dnsperf is not installed")]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.alone,
+    pytest.mark.skipif(not has_dnsperf(), reason="dnsperf is not installed"),
+]
 
 DEFAULT_BUFFER = "from shardns.master import where; where.RECEIVE_BYTES = 212992 // 2"  # the kernel doubles it
 LENGTHS = [pytest.param(6, 5.0, id="short"), pytest.param(30, 30.0, id="long", marks=pytest.mark.long)]

@@ -14,7 +14,7 @@ from .conftest import Make
 from .harness import Server
 from .load import ZONE, has_dnsperf, tags
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 AHEAD = 40  # queries a client sends before it reads
 

@@ -13,7 +13,11 @@ from .conftest import Make
 from .harness import SHARDNS, Server
 from .load import has_dnsperf
 
-pytestmark = [pytest.mark.system, pytest.mark.skipif(not has_dnsperf(), reason="dnsperf is not installed")]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.alone,
+    pytest.mark.skipif(not has_dnsperf(), reason="dnsperf is not installed"),
+]
 
 
 def shape(server: Server) -> tuple[int, int, int]:
