@@ -18,7 +18,7 @@ import msgspec
 from shardns.config.model import Model
 from shardns.worker.channel import Any as AnyMessage
 from shardns.worker.channel import Lent, Message, Spawn, receive, send
-from shardns.worker.encryption import contexts, quic_credentials
+from shardns.worker.encryption import contexts, open_keylogs, quic_credentials
 
 from .events import Fork, Role
 from .loop import Loop
@@ -145,6 +145,8 @@ class Children:
         title = f"shardns: {what.role}" + (f" {what.slot}" if what.role == "worker" else "")
 
         def live() -> None:
+            if what.role == "worker":
+                open_keylogs(material.model, material.contexts, material.quic)
             drop(self._user)
             self._entries[what.role](spawn)
 

@@ -25,7 +25,7 @@ ORDER: tuple[str, ...] = (
 BUILT: tuple[str, ...] = (
     "root", "metadata", "geoip", "cancel", "quic", "https3", "timeouts", "multisocket", "reload", "nsid", "bufsize",
     "bind", "debug", "ready", "health", "shed", "prometheus", "errors", "log", "local", "dns64", "any", "chaos",
-    "loadbalance", "tsig", "rewrite", "autopath", "acl", "cache", "header", "dnssec", "minimal", "template",
+    "loadbalance", "tsig", "rewrite", "autopath", "acl", "cache", "header", "dnssec", "tls", "minimal", "template",
     "transfer", "hosts", "file", "auto", "secondary", "loop", "forward", "erratic", "whoami", "on", "sign", "view",
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ import pytest
 
 from shardns.config.model import Listening, listeners
 from tests.bench.run import free_port, stop
-from tests.meta.load import load_text, with_databases
+from tests.meta.load import load_text, with_files
 from tests.meta.test_readmes import NOT_BUILT, examples
 
 SHARDNS = Path(sys.executable).with_name("shardns")
@@ -63,7 +63,7 @@ def open_port(place: Listening) -> bool:
 
 @pytest.mark.parametrize(("readme", "line", "text"), examples())
 def test_an_example_starts(readme: Path, line: int, text: str, tmp_path: Path) -> None:
-    text = with_databases(moved(text, tmp_path))
+    text = with_files(moved(text, tmp_path))
     port = free_port()
     corefile = tmp_path / "Corefile"
     (tmp_path / "run").mkdir()

@@ -8,7 +8,7 @@ import pytest
 
 from shardns.config.errors import ConfigError
 from shardns.plugins import BUILT
-from tests.meta.load import load_text, with_databases
+from tests.meta.load import load_text, with_files
 from tests.meta.syntax import declared, shown
 from tests.meta.tree import TOP, fences, plugin_folders, section
 
@@ -31,7 +31,7 @@ def examples() -> list[object]:
 @pytest.mark.parametrize(("readme", "line", "text"), examples())
 def test_an_example_is_accepted(readme: Path, line: int, text: str) -> None:
     try:
-        load_text(with_databases(text))
+        load_text(with_files(text))
     except ConfigError as error:
         wrong = [str(problem) for problem in error.problems if not problem.text.endswith(NOT_BUILT)]
         assert wrong == [], f"{readme}:{line}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from aioquic.quic.configuration import QuicConfiguration
 
@@ -66,14 +65,9 @@ def load(configuration: QuicConfiguration, encryption: Encryption) -> QuicConfig
     """Put the certificate files into a configuration. Raises EncryptionError."""
     try:
         configuration.load_cert_chain(encryption.certificate, encryption.key)
-        configuration.secrets_log_file = _keylog(encryption.keylog)
     except (OSError, ValueError, IndexError, TypeError) as error:
         raise EncryptionError(f"plugin/tls: could not load TLS cert: {error}") from None
     return configuration
-
-
-def _keylog(path: str) -> TextIO | None:
-    return Path(path).open("a", buffering=1) if path else None  # it lives as long as the generation
 
 
 def _authorities(encryption: Encryption) -> bytes | None:
