@@ -75,7 +75,7 @@ class Refuse(Exception):
 
     `text` is the reference's. `located` puts `FILE:LINE - Error during parsing: ` before it, as the reference does for
     some of its texts (None: as the place where it is caught decides). `at` moves it to another word, `inner` stands
-    between the plugin's prefix and the text, `hint` is our remedy, `heading` what follows the line number.
+    between the plugin's prefix (or `prefix`) and the text, `hint` is our remedy, `heading` follows the line number.
     """
 
     text: str
@@ -84,6 +84,7 @@ class Refuse(Exception):
     inner: str = ""
     hint: str = ""
     heading: str = "Error during parsing"
+    prefix: str | None = None
 
     def __post_init__(self) -> None:
         super().__init__(self.text)

@@ -151,7 +151,9 @@ class Reader:
         text = fill(self.rules.unknown, head.text)
         hint = nearest(head.text, list(properties(self.schema)))
         rules = self.rules
-        raise Refuse(text, rules.unknown_located, head, rules.unknown_inner, hint, rules.unknown_heading)
+        raise Refuse(
+            text, rules.unknown_located, head, rules.unknown_inner, hint, rules.unknown_heading, rules.unknown_prefix
+        )
 
     def _property(self, option: Option, state: dict[str, Any], seen: set[str]) -> None:
         """Read one property of the block."""
@@ -180,6 +182,7 @@ class Reader:
         if refuse.located:
             text = f"{at.place.file}:{at.place.line} - {refuse.heading}: {text}"
         prefix = f"plugin/{self.name}: " if self.rules.prefix is None else self.rules.prefix
+        prefix = prefix if refuse.prefix is None else refuse.prefix
         hint = refuse.hint or (f"see: shardns help {self.name}" if isinstance(refuse, WrongCount) else "")
         self.problems.append(self.draft.problem(f"{prefix}{inner or refuse.inner}{text}", at.place, hint))
 

@@ -39,7 +39,7 @@ class Rules:
     `count` is a wrong argument count, `first` and `last` let one line count (later lines are then not even judged, or
     earlier ones only judged), `each` makes the options a tuple, `merge` lets later lines change what earlier ones set.
     `unknown`: the text for an unknown property (`{}` is the word), None for a wrong argument count; `unknown_inner`
-    stands before it, `unknown_heading` between its line number and the text.
+    stands before it, `unknown_heading` between its line number and the text; `unknown_prefix` is the prefix.
     `surplus`: words beyond the arguments are an error, the start of the directive's next line (`again`), or ignored.
     `prefix` replaces `plugin/DIRECTIVE: `; `inner` stands between it and complaints about the directive's own line.
     `block`: False refuses `{` even where the class has properties, True allows an empty block where it has none,
@@ -51,6 +51,7 @@ class Rules:
     unknown_located: bool = True
     unknown_inner: str = ""
     unknown_heading: str = "Error during parsing"
+    unknown_prefix: str | None = None
     surplus: Literal["error", "again", "ignore"] = "error"
     prefix: str | None = None
     inner: str = ""

@@ -26,6 +26,11 @@ class Address(NamedTuple):
         return socket.inet_pton(socket.AF_INET, self.ip)
 
     @property
+    def packed_v6(self) -> bytes:
+        """The 16 octets of the address, an IPv4 one mapped (RFC 4291 §2.5.5.2)."""
+        return _MAPPED + self.packed if self.family == 1 else self.packed
+
+    @property
     def host(self) -> str:
         """The address as it stands in URLs and log lines: IPv6 in brackets."""
         return f"[{self.ip}]" if ":" in self.ip else self.ip

@@ -69,23 +69,24 @@ class Overflow(Protocol):
 
 
 class Burst:
-    """The buffers and calls of one UDP socket.
+    """The buffers and calls of one UDP socket; `size` octets of a datagram are read.
 
-    After `receive`: row i's datagram is `data[i*SIZE : i*SIZE + sizes[16*i + SIZE_AT]]`, its sender
+    After `receive`: row i's datagram is `data[i*size : i*size + sizes[16*i + SIZE_AT]]`, its sender
     `names[i*NAME : i*NAME + name_size]`. Before `send`: `answers[4*i + 2]` is the address and `answers[4*i + 3]` the
     length of row i's answer.
     """
 
     SIZE_AT: Final = 14  # 32-bit word of a header that holds the datagram's length
 
-    def __init__(self, sock: socket.socket, packet_info: bool) -> None:
+    def __init__(self, sock: socket.socket, packet_info: bool, size: int = SIZE) -> None:
         self.sock = sock
+        self.size = size
         self.fd = sock.fileno()
         self.name_size = 28 if sock.family == socket.AF_INET6 else 16
         self.packet_info = packet_info
         # interface index inside the control data, as a 32-bit word
         self.interface_at = 8 if sock.family == socket.AF_INET6 else 4
-        self.data = bytearray(SIZE * ROWS)
+        self.data = bytearray(size * ROWS)
         self.names = bytearray(NAME * ROWS)
         self.controls = bytearray(CONTROL * ROWS)
         self._held = [(ctypes.c_char * len(b)).from_buffer(b) for b in (self.data, self.names, self.controls)]
@@ -96,8 +97,8 @@ class Burst:
         self._out = (_Message * ROWS)()
         self._compact = (_Message * ROWS)()
         for i in range(ROWS):
-            self._in_iov[i] = _Iovec(data_at + SIZE * i, SIZE)
-            self._out_iov[2 * i] = _Iovec(data_at + SIZE * i, 2)
+            self._in_iov[i] = _Iovec(data_at + size * i, size)
+            self._out_iov[2 * i] = _Iovec(data_at + size * i, 2)
             for message, iov, pieces in (
                 (self._in[i], ctypes.addressof(self._in_iov) + 16 * i, 1),
                 (self._out[i], ctypes.addressof(self._out_iov) + 32 * i, 2),

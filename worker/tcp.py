@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from .dispatch import Dispatch
 from .ends import Ends, of
 from .memo import Budget, Memo
+from .proxyproto.policy import Policy
+from .proxyproto.stream import admit
 
 if TYPE_CHECKING:
     from .run import Worker
@@ -37,10 +39,12 @@ class TcpSocket:
         budget: Budget | None,
         accepted: Callable[[TcpSocket, Ends], asyncio.Protocol],
         context: ssl.SSLContext | None = None,
+        policy: Policy | None = None,
     ) -> None:
         self.worker = worker
         self.accepted = accepted
         self.context = context
+        self.policy = policy
         self.sock = sock
         self.dispatch = dispatch
         self.memos = (Memo(budget), Memo(budget)) if budget is not None else None
@@ -82,5 +86,13 @@ class TcpSocket:
             if ends is None:
                 conn.close()
                 continue
-            make = partial(self.accepted, self, ends)
-            self.worker.spawn(loop.connect_accepted_socket(make, conn, ssl=self.context))
+            if self.policy is not None:
+                admit(self, self.policy, conn, ends)
+            else:
+                self.open(conn, ends)
+
+    def open(self, conn: socket.socket, ends: Ends) -> None:
+        """Serve an accepted connection."""
+        make = partial(self.accepted, self, ends)
+        loop = asyncio.get_running_loop()
+        self.worker.spawn(loop.connect_accepted_socket(make, conn, ssl=self.context))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 from .channel import Lent
 from .dispatch import Dispatch
 from .ends import Ends
+from .proxyproto.policy import policy as proxy_policy
+from .proxyproto.udp import ProxiedUdpSocket
 from .tcp import TcpSocket
 from .udp import UdpSocket
 
@@ -43,15 +45,18 @@ def seats(worker: Worker, lent: Lent, dispatch: Dispatch) -> list[Seat]:
     """
     made: list[Seat] = []
     transport = dispatch.listener.transport
+    policy = proxy_policy(worker.spawned.model, lent.index)
     if lent.udp and transport in _DATAGRAMS:
         module = import_module(f".{_DATAGRAMS[transport]}", __package__)
         opened = cast("Callable[[Worker, socket.socket, Dispatch], Seat]", module.open)
         made += [opened(worker, sock, dispatch) for sock in lent.udp]
+    elif policy is not None:
+        made += [ProxiedUdpSocket(worker, sock, dispatch, worker.budget, policy) for sock in lent.udp]
     else:
         made += [UdpSocket(worker, sock, dispatch, worker.budget) for sock in lent.udp]
     if lent.tcp:
         module = import_module(f".{_STREAMS[transport]}", __package__)
         accepted = cast("Callable[[TcpSocket, Ends], asyncio.Protocol]", module.accepted)
         context = worker.spawned.contexts.get(lent.index)
-        made += [TcpSocket(worker, sock, dispatch, worker.budget, accepted, context) for sock in lent.tcp]
+        made += [TcpSocket(worker, sock, dispatch, worker.budget, accepted, context, policy) for sock in lent.tcp]
     return made

@@ -37,12 +37,14 @@ def has_packet_info(sock: socket.socket) -> bool:
 class UdpSocket:
     """One socket of this worker's slot."""
 
-    def __init__(self, worker: Worker, sock: socket.socket, dispatch: Dispatch, budget: Budget | None) -> None:
+    def __init__(
+        self, worker: Worker, sock: socket.socket, dispatch: Dispatch, budget: Budget | None, size: int = SIZE
+    ) -> None:
         self.worker = worker
         self.sock = sock
         self.dispatch = dispatch
         self.listener = dispatch.listener
-        self.burst = Burst(sock, packet_info=has_packet_info(sock))
+        self.burst = Burst(sock, has_packet_info(sock), size)
         self.outbox = Outbox(self.burst)
         if self.listener.overflow is not None:
             self.burst.overflow = self.listener.overflow(self.burst)

@@ -21,10 +21,14 @@ class Whoami(Source[Options]):
 
     def answer(self, query: Query) -> Outcome:
         """Answer with an address record of the client and an SRV record of its port, both with TTL 0."""
-        peer = query.request.peer
+        request = query.request
+        peer = request.peer
         owner = query.owner
-        rrsets = [RRset(owner, A if peer.family == 1 else AAAA, 0, (peer.packed,), query.qclass)]
-        place = b"\x04_" + query.request.via.encode() + owner
+        if request.family == 1:
+            rrsets = [RRset(owner, A, 0, (peer.packed,), query.qclass)]
+        else:  # IPv4 clients of a proxy count as IPv6 clients on UDP (spec proxyproto)
+            rrsets = [RRset(owner, AAAA, 0, (peer.packed_v6,), query.qclass)]
+        place = b"\x04_" + request.via.encode() + owner
         if len(place) <= MAX_NAME_BYTES:  # RFC 1035 §2.3.4: there is no such name below the longest ones
             rdata = bytes(4) + peer.port.to_bytes(2, "big") + ROOT
             rrsets.append(RRset(place, SRV, 0, (rdata,), query.qclass))
