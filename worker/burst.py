@@ -30,11 +30,11 @@ if sys.implementation.name != "cpython" or ctypes.string_at(id(b"probe") + PAYLO
     raise ImportError("bytes objects are not laid out as CPython's")
 
 
-class _Iovec(ctypes.Structure):
+class Iovec(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("size", ctypes.c_size_t))
 
 
-class _Message(ctypes.Structure):
+class Message(ctypes.Structure):
     _fields_ = (
         ("name", ctypes.c_void_p),
         ("name_size", ctypes.c_uint32),
@@ -50,8 +50,8 @@ class _Message(ctypes.Structure):
 
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_recvmmsg = _libc.recvmmsg
-_sendmmsg = _libc.sendmmsg
+recvmmsg = _libc.recvmmsg
+sendmmsg = _libc.sendmmsg
 
 
 Row = tuple[bytes, bytes, bytes, bytes]  # receiver, control data, message ID, the rest of the answer
@@ -91,14 +91,14 @@ class Burst:
         self.controls = bytearray(CONTROL * ROWS)
         self._held = [(ctypes.c_char * len(b)).from_buffer(b) for b in (self.data, self.names, self.controls)]
         data_at, names_at, controls_at = map(ctypes.addressof, self._held)
-        self._in_iov = (_Iovec * ROWS)()
-        self._out_iov = (_Iovec * (2 * ROWS))()
-        self._in = (_Message * ROWS)()
-        self._out = (_Message * ROWS)()
-        self._compact = (_Message * ROWS)()
+        self._in_iov = (Iovec * ROWS)()
+        self._out_iov = (Iovec * (2 * ROWS))()
+        self._in = (Message * ROWS)()
+        self._out = (Message * ROWS)()
+        self._compact = (Message * ROWS)()
         for i in range(ROWS):
-            self._in_iov[i] = _Iovec(data_at + size * i, size)
-            self._out_iov[2 * i] = _Iovec(data_at + size * i, 2)
+            self._in_iov[i] = Iovec(data_at + size * i, size)
+            self._out_iov[2 * i] = Iovec(data_at + size * i, 2)
             for message, iov, pieces in (
                 (self._in[i], ctypes.addressof(self._in_iov) + 16 * i, 1),
                 (self._out[i], ctypes.addressof(self._out_iov) + 32 * i, 2),
@@ -122,7 +122,7 @@ class Burst:
         """Receive what waits, at most `ROWS` datagrams; returns their number."""
         if self._last:
             ctypes.memmove(self._in_at, self._pristine, self._last * _HEADER)
-        count: int = _recvmmsg(self.fd, ctypes.c_void_p(self._in_at), ROWS, _DONTWAIT, None)
+        count: int = recvmmsg(self.fd, ctypes.c_void_p(self._in_at), ROWS, _DONTWAIT, None)
         self._last = max(count, 0)
         if self.packet_info and count > 0:
             words, at = self._control_words, self.interface_at
@@ -153,7 +153,7 @@ class Burst:
     def _send(self, at: int, count: int) -> None:
         waited = False
         while count > 0:
-            sent = _sendmmsg(self.fd, ctypes.c_void_p(at), count, _DONTWAIT)
+            sent = sendmmsg(self.fd, ctypes.c_void_p(at), count, _DONTWAIT)
             if sent < 0:
                 if ctypes.get_errno() in (errno.EAGAIN, errno.ENOBUFS):
                     if self.overflow is not None:
@@ -178,8 +178,8 @@ class Burst:
 
 def _row(at: int) -> Row:
     """Copy the message at an address."""
-    message = _Message.from_address(at)
-    pieces = (_Iovec * 2).from_address(message.iov)
+    message = Message.from_address(at)
+    pieces = (Iovec * 2).from_address(message.iov)
     control = ctypes.string_at(message.control, message.control_size) if message.control else b""
     ident, answer = (ctypes.string_at(piece.base, piece.size) for piece in pieces)
     return ctypes.string_at(message.name, message.name_size), control, ident, answer
@@ -193,8 +193,8 @@ class Outbox:
         self._rows: list[tuple[bytes, bytes, bytes, bytes]] = []
         self._names = (ctypes.c_char * (NAME * ROWS))()
         self._controls = (ctypes.c_char * (CONTROL * ROWS))()
-        self._iov = (_Iovec * (2 * ROWS))()
-        self._messages = (_Message * ROWS)()
+        self._iov = (Iovec * (2 * ROWS))()
+        self._messages = (Message * ROWS)()
         for i in range(ROWS):
             message = self._messages[i]
             message.name = ctypes.addressof(self._names) + NAME * i

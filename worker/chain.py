@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from types import CoroutineType
 from typing import Any
 
 from .plugin import Layer, Plugin, Source, Steps, Timed
@@ -59,6 +60,8 @@ def _source(plugin: Source[Any], below: Step) -> Step:
 
 
 async def _await_source(waiting: Awaitable[Settled | None], query: Query, below: Step) -> Settled:
+    if waiting.__class__ is CoroutineType:  # which may need a task around it: those that carry it on have none
+        waiting = asyncio.ensure_future(waiting)
     outcome = await waiting
     if outcome is not None:
         return outcome

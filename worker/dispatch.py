@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from . import core_metrics, log
 from .chain import Result, Settled
@@ -25,6 +26,7 @@ from .wire.read import read
 from .wire.write import write
 
 Answer = bytes | None
+Later = Coroutine[Any, Any, Answer]
 _BADVERS = Edns(size=0)
 _NOT_MULTIPLE = 2
 
@@ -36,14 +38,14 @@ class Dispatch:
         self.listener = listener
         self.end = end
 
-    def handle(self, wire: bytes, request: Request, memo: Memo | None) -> Answer | Awaitable[Answer]:
+    def handle(self, wire: bytes, request: Request, memo: Memo | None) -> Answer | Later:
         """Answer one message. The result (without ID) may have to be awaited; None means silence."""
         query = read(wire, request)
         if not isinstance(query, Query):
             return query[2:] if query is not None else None
         return self.answer(query, wire, request, memo)
 
-    def answer(self, query: Query, wire: bytes, request: Request, memo: Memo | None) -> Answer | Awaitable[Answer]:
+    def answer(self, query: Query, wire: bytes, request: Request, memo: Memo | None) -> Answer | Later:
         """Answer a message that has been read already, as `handle` does."""
         if memo is not None and query.owner != query.name and _plain(query, wire):
             out = memo.get(folded(query, wire), request.started, request.sender, query.id)

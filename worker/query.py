@@ -37,7 +37,8 @@ class Request:
     that the transport takes an answer of several messages; `rewritten` the query as `rewrite` left it, which is
     what log, errors and metrics show; `shown` the query that the answer is written for, where a layer changed what the
     client sees of it (see `show`); `fault` a failure whose answer a layer wrote itself. `guards` are functions of the
-    client's address and what they must return for the answer to be repeated.
+    client's address and what they must return for the answer to be repeated. `alone` forbids to have it answered
+    together with others that ask the same.
     """
 
     # Defaults live on the class: a request that nobody notes anything about costs six stores.
@@ -45,6 +46,7 @@ class Request:
     repeats: list[Callable[[Address, int], None]] | None = None
     zones: list[Any] | None = None
     once: bool = False
+    alone: bool = False
     variants: int = 1
     until: float | None = None
     end: float | None = None

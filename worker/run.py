@@ -9,8 +9,8 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import Coroutine
-from typing import Any, NoReturn
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn, TypeVar
 
 from . import log
 from .chain import pending
@@ -20,11 +20,13 @@ from .crowd import Crowd
 from .memo import Budget
 from .priority import PREPARING
 from .process import Child, run
+from .promise import carry
 from .scope import Scope
 from .store.environment import Sequence, open_zones
 from .store.reader import Store
 from .transports import Seat, seats
 
+T = TypeVar("T")
 MEMO_BYTES = 64 << 20  # a worker's share for memorised answers
 COUNT_EVERY_S = 1.0  # how long a memo hit may stay out of the shared counters
 
@@ -40,7 +42,7 @@ class Worker(Child):
         self.sockets: list[Seat] = []
         self.crowd = Crowd()
         self.scopes: list[Scope] = []
-        self.running: set[asyncio.Task[Any]] = set()
+        self.running: set[object] = set()
         self.draining = False
         self.store: Store
 
@@ -100,6 +102,10 @@ class Worker(Child):
         task = asyncio.get_running_loop().create_task(work)
         self.running.add(task)
         task.add_done_callback(self._done)
+
+    def carry(self, work: Coroutine[Any, Any, T], done: Callable[[T], object]) -> None:
+        """Run a coroutine that belongs to a query without a task: `done` gets its outcome and ends the burst."""
+        carry(work, done, self.running)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self.running.discard(task)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .burst import NAME, PAYLOAD, ROWS, SIZE, Burst, Outbox
@@ -141,11 +141,11 @@ class UdpSocket:
         result = self.dispatch.handle(wire, request, memo)
         if result is None or isinstance(result, bytes):
             return result
-        self.worker.spawn(self._later(result, sender, burst.control(row), wire[:2]))
+        self.worker.carry(result, partial(self._late, sender, burst.control(row), wire[:2]))
         return None
 
-    async def _later(self, waiting: Awaitable[Answer], sender: bytes, control: bytes, ident: bytes) -> None:
-        answer = await waiting
+    def _late(self, sender: bytes, control: bytes, ident: bytes, answer: Answer) -> None:
+        """Send an answer that had to be waited for, together with others of this turn."""
         if answer is not None and self.outbox.add(sender, control, ident, answer):
             asyncio.get_running_loop().call_soon(self._send_late)
 

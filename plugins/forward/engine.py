@@ -1,11 +1,14 @@
-"""What all connections of one plugin object in one worker share: event loop, time-outs, message IDs, a buffer."""
+"""What all connections of one plugin object in one worker share: event loop, time-outs, message IDs, buffers."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import random
 import struct
 from collections.abc import Callable, Iterator
+
+from shardns.worker.volley import Volley
 
 from .wheel import Wheel
 
@@ -20,8 +23,8 @@ class Engine:
         self.loop = loop
         self.wheel = Wheel(loop)
         self.ident: Callable[[], int] = idents().__next__
-        self.buffer = bytearray(MAX_MESSAGE_BYTES)
-        self.view = memoryview(self.buffer)
+        self.random = random.SystemRandom()
+        self.volley = Volley()
         self.waiting = 0  # queries under way
 
 

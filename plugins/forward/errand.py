@@ -1,16 +1,18 @@
-"""The way of one query through the upstreams of one `forward` line, until an answer or the end of patience.
+"""The way of a question through the upstreams of one `forward` line, until an answer or the end of patience.
 
 1. The reference's loop, turned inside out: `_advance` chooses the next upstream, connections call back.
 2. A retry begins in a fresh turn of the event loop, so failures that come at once cannot starve other queries.
+3. Clients that ask the same while it is under way get the same outcome: one question upstream (RFC 5452 §5).
+4. What does not answer the question, or cannot be read, is no answer: the wait goes on until the time is over.
 """
 
 from __future__ import annotations
 
-import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from shardns.worker.plugin import Outcome
+from shardns.worker.promise import Promise
 from shardns.worker.query import Query
 from shardns.worker.reply import Failure, ServFail
 from shardns.worker.wire.codes import TC, Rcode
@@ -24,7 +26,8 @@ from .asker import Asker
 from .counters import BROKEN
 
 if TYPE_CHECKING:
-    from .line import Line
+    from .line import Key, Line
+    from .upstream import Upstream
 
 PATIENCE_S: Final = 5.0
 NO_HEALTHY: Final = "no healthy proxies"
@@ -32,27 +35,55 @@ PAUSE_S: Final = 0.01  # between uncapped retries that fail at once
 
 
 class Errand(Asker):
-    """One query in one line. `outer` is the errand that handed the query on, if one did."""
+    """One question in one line. `askers` is how many clients wait for `promise`; `key` is what they have in common."""
 
     __slots__ = (
-        "_at", "_attempts", "_deadline", "_error", "_failovers", "_fails", "_line", "_order", "_outer", "_query",
-        "_reply", "_started", "_stream", "_upstream", "future",
+        "_at",
+        "_attempts",
+        "_deadline",
+        "_error",
+        "_failovers",
+        "_fails",
+        "_following",
+        "_line",
+        "_order",
+        "_query",
+        "_reply",
+        "_started",
+        "_strays",
+        "_stream",
+        "_upstream",
+        "_wrong",
+        "askers",
+        "key",
+        "promise",
     )  # fmt: skip
+    _reply: WireReply
+    _upstream: Upstream
 
-    def __init__(self, line: Line, query: Query, future: asyncio.Future[Outcome], outer: Errand | None) -> None:
+    def __init__(self, line: Line, query: Query, key: Key) -> None:
         self._line = line
         self._query = query
-        self._outer = outer
-        self.future = future
+        self.key = key
+        self.askers = 1
+        self.promise: Promise[Outcome] = Promise()
         self.limit = query.size_limit
         self.timeout_s = line.read_timeout_s
         self._order = line.order()
-        self._at = self._fails = self._attempts = self._failovers = 0
+        self._at = self._fails = self._attempts = self._failovers = self._strays = 0
         self._error = ""
-        self._stream = False
-        deadline = monotonic() + PATIENCE_S
+        self._stream = line.streams(query)
+        self._wrong = False
+        self._following: Errand | None = None
+        self._started = monotonic()
+        deadline = self._started + PATIENCE_S
         given = query.request.deadline
         self._deadline = deadline if given is None or given > deadline else given
+
+    def label(self) -> str:
+        """Return the upstream last tried."""
+        following = self._following
+        return self._upstream.label() if following is None else following.label()
 
     def begin(self) -> None:
         """Choose the first upstream and ask it."""
@@ -77,14 +108,13 @@ class Errand(Asker):
                 # The probes may be what is broken: try any.
                 upstream = line.any_upstream()
             self._upstream = upstream
-            self._query.note("forward/upstream", upstream.label)
-            self._stream = line.streams(self._query)
             self._exchange()
             return
-        self._give_up(ServFail(self._error or NO_HEALTHY))
+        self.fail(ServFail(self._error or NO_HEALTHY))
 
     def _exchange(self) -> None:
         self._started = monotonic()
+        self._wrong = False
         if self._query.request.tsig is not None:
             self.failed(texts.NO_SECRETS)  # it cannot be signed again under another ID
         else:
@@ -98,15 +128,17 @@ class Errand(Asker):
 
     def arrived(self, data: bytes, *, stream: bool) -> str | None:
         """Read the answer; a datagram that was cut off becomes an empty answer with TC."""
+        query = self._query
+        if not asks(data, query.owner, query.qtype, query.qclass):
+            self._wrong = True
+            self._line.dump(query, data)
+            return texts.WRONG_QUESTION
         try:
-            self._reply: WireReply = decode(data)
+            self._reply = decode(data)
         except Cut:
-            if stream:
+            if stream or len(data) < self.limit:
                 return texts.OVERFLOW
-            try:
-                self._reply = truncated(data)
-            except Malformed:
-                return texts.BAD_RDATA
+            self._reply = truncated(data)
         except Malformed:
             return texts.BAD_RDATA
         return None
@@ -120,13 +152,18 @@ class Errand(Asker):
         line = self._line
         self._error = text
         self._upstream.health.start()
+        if self._wrong:
+            self._strays += 1
+            if self._strays >= len(self._order):
+                self.finish(self._query.reply(Rcode.FORMERR))
+                return
         if line.max_attempts:
             self._attempts += 1
             if self._attempts >= line.max_attempts:
-                self._give_up(ServFail(text))
+                self.fail(ServFail(text))
                 return
         if self._fails >= len(self._order):
-            self._give_up(ServFail(text))
+            self.fail(ServFail(text))
         elif line.max_attempts:
             line.engine.loop.call_soon(self._advance)
         else:
@@ -135,49 +172,55 @@ class Errand(Asker):
     def proceed(self) -> None:
         """Judge the answer: retry, hand on, or be done."""
         line, query, reply = self._line, self._query, self._reply
-        self._upstream.observe(reply.rcode, monotonic() - self._started)
+        rcode = reply.rcode
+        self._upstream.observe(rcode, monotonic() - self._started)
         self._error = ""
         if reply.flags & TC and line.prefer_udp and not self._stream:
             self._stream = True
             self._exchange()
             return
-        if not asks(reply.raw, query.owner, query.qtype, query.qclass):
-            line.dump(query, reply)
-            self.finish(query.reply(Rcode.FORMERR))
-            return
-        rcode = reply.rcode
         if rcode in line.failover:
             self._failovers += 1
             if self._failovers < len(self._order):
+                self._stream = line.streams(query)
                 line.engine.loop.call_soon(self._advance)
                 return
         if line.hands_on(reply):
-            line.hand_on(query, self)
+            self._hand_on()
+            return
+        if query.wire:
+            reply.keep_packed(query.end)
+        self.finish(reply)
+
+    def _hand_on(self) -> None:
+        """Give the question to the next line that is about its name, or back to the chain."""
+        line = self._line.following(self._query.name)
+        if line is None:
+            self.finish(None)
+            return
+        try:
+            self._following = following = line.forward(self._query)
+        except Failure as failure:
+            self.fail(failure)
         else:
-            if query.wire:
-                reply.keep_packed(query.end)
-            self.finish(reply)
+            following.promise.then(self._handed_back)
+
+    def _handed_back(self, promise: Promise[Outcome]) -> None:
+        try:
+            outcome = promise.result()
+        except Failure as failure:
+            self.fail(failure)
+        else:
+            self.finish(outcome)
 
     # The end ----------------------------------------------------------------------------------------------------
 
     def finish(self, outcome: Outcome) -> None:
-        """Give the place up and hand the outcome over."""
-        self._leave()
-        if not self.future.done():
-            self.future.set_result(outcome)
+        """Give the places up and hand the outcome over."""
+        self._line.leave(self)
+        self.promise.settle(outcome)
 
-    def _give_up(self, failure: Failure) -> None:
-        self._leave()
-        if not self.future.done():
-            self.future.set_exception(failure)
-
-    def _leave(self) -> None:
-        """Free the places of this line and of those that handed the query on."""
-        errand: Errand | None = self
-        while errand is not None:
-            errand._line.leave()
-            errand = errand._outer
-
-    def reject(self, failure: Failure) -> None:
-        """End where a line further down refuses the query that was handed on."""
-        self._give_up(failure)
+    def fail(self, failure: Failure) -> None:
+        """Give the places up and hand a failure over."""
+        self._line.leave(self)
+        self.promise.fail(failure)

@@ -20,23 +20,22 @@ class Forward(Source[tuple[Options, ...]]):
 
     directive = "forward"
     opens_classes = True
-    mutable = {"_loop": "worker"}  # noqa: RUF012  a declaration, not state
+    mutable = {"_started": "worker"}  # noqa: RUF012  a declaration, not state
 
     def prepare(self) -> None:
         """Build the lines; sockets come with the first query, in the worker's running loop."""
         self.lines = [Line(options, self.site, index) for index, options in enumerate(self.options)]
         for line, following in zip(self.lines, self.lines[1:], strict=False):
             line.next_line = following
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = False
 
     def answer(self, query: Query) -> Outcome | Awaitable[Outcome]:
-        """Return a future of the upstream's answer. Raises Refused above `max_concurrent`."""
+        """Return a promise of the upstream's answer. Raises Refused above `max_concurrent`."""
         for line in self.lines:
-            if line.takes(query.name):
-                loop = self._loop or self._start()
-                future: asyncio.Future[Outcome] = loop.create_future()
-                line.forward(query, future)
-                return future
+            if line.all_names or line.takes(query.name):
+                if not self._started:
+                    self._start()
+                return line.forward(query).promise
         return None
 
     async def tend(self, scope: Scope) -> None:
@@ -44,12 +43,11 @@ class Forward(Source[tuple[Options, ...]]):
         scope.every(SWEEP_S, self._sweep)
         scope.defer(self._stop)
 
-    def _start(self) -> asyncio.AbstractEventLoop:
-        loop = self._loop = asyncio.get_running_loop()
-        engine = Engine(loop)
+    def _start(self) -> None:
+        self._started = True
+        engine = Engine(asyncio.get_running_loop())
         for line in self.lines:
             line.start(engine)
-        return loop
 
     def _sweep(self) -> None:
         for line in self.lines:

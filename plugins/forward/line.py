@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Sequence
 
 from shardns.worker.hexdump import dump
-from shardns.worker.plugin import Outcome
 from shardns.worker.query import Query
 from shardns.worker.reply import Refused
 from shardns.worker.shared import Shared
@@ -24,6 +22,7 @@ from .pool import Terms
 from .upstream import Cells, Check, Upstream
 
 ATTEMPTS_PER_UPSTREAM = 2
+Key = tuple[object, ...]
 MOST_WAITING = 16_384  # queries of a block under way in one worker: mute upstreams must not eat its memory
 
 
@@ -55,6 +54,7 @@ class Line:
         self._next = frozenset(options.next)
         self.prefer_udp = options.prefer_udp and not options.force_tcp
         self.engine: Engine
+        self._under_way: dict[Key, Errand] = {}
 
     def start(self, engine: Engine) -> None:
         """Get ready for connections."""
@@ -70,8 +70,8 @@ class Line:
             return False
         return name == self.zone or not any(within(name, zone) for zone in self.options.except_zones)
 
-    def forward(self, query: Query, future: asyncio.Future[Outcome], outer: Errand | None = None) -> None:
-        """Send the query on its way; the future gets the outcome. Raises Refused where too many are under way."""
+    def forward(self, query: Query) -> Errand:
+        """Send a query on its way, or let it join the same question. Raises Refused where too many are under way."""
         engine = self.engine
         if engine.waiting >= MOST_WAITING:
             raise self._reject(MOST_WAITING)
@@ -81,17 +81,26 @@ class Line:
                 self._busy.add(-1)
                 raise self._reject(self._limit)
         engine.waiting += 1
-        Errand(self, query, future, outer).begin()
+        key = question_key(query)
+        errand = self._under_way.get(key)
+        if errand is not None:
+            errand.askers += 1
+        else:
+            errand = self._under_way[key] = Errand(self, query, key)
+            errand.begin()
+        query.note("forward/upstream", errand.label)
+        return errand
 
     def _reject(self, most: int) -> Refused:
         REJECTED.inc()
         return Refused(f"concurrent queries exceeded maximum {most}")
 
-    def leave(self) -> None:
-        """Free the place of a query that is done."""
-        self.engine.waiting -= 1
+    def leave(self, errand: Errand) -> None:
+        """Free the places of those whose question has found its outcome."""
+        self._under_way.pop(errand.key, None)
+        self.engine.waiting -= errand.askers
         if self._limit:
-            self._busy.add(-1)
+            self._busy.add(-errand.askers)
 
     def order(self) -> Sequence[Upstream]:
         """Return the upstreams in the order of the policy."""
@@ -129,28 +138,32 @@ class Line:
             return True
         return self.options.next_on_nodata and reply.rcode == 0 and not reply.answers
 
-    def hand_on(self, query: Query, errand: Errand) -> None:
-        """Give the query to the next line that is about its name, or back to the chain."""
+    def following(self, name: bytes) -> Line | None:
+        """Return the next line that is about a name."""
         line = self.next_line
-        while line is not None and not line.takes(query.name):
+        while line is not None and not line.takes(name):
             line = line.next_line
-        if line is None:
-            errand.finish(None)
-            return
-        try:
-            line.forward(query, errand.future, errand)
-        except Refused as failure:
-            errand.reject(failure)
+        return line
 
-    def dump(self, query: Query, reply: WireReply) -> None:
+    def dump(self, query: Query, wire: bytes) -> None:
         """Log an answer to another question while `debug` is on."""
         text = f"Wrong reply for id: {query.id}, {to_text(query.owner)} {query.qtype}"
-        dump(text, query.id.to_bytes(2, "big") + reply.raw[2:])
+        dump(text, query.id.to_bytes(2, "big") + wire[2:])
 
     def stop(self) -> None:
         """Close what waits, probe no more."""
         for upstream in self.upstreams:
             upstream.stop()
+
+
+def question_key(query: Query) -> Key:
+    """Return what queries have in common that one answer serves: all but ID and letter case."""
+    wire, request = query.wire, query.request
+    if request.alone or request.tsig is not None or request.deadline is not None:
+        return (query,)
+    if wire:
+        return (wire[2:12], query.name, wire[query.end - 4 :], request.via)
+    return (query.flags, query.name, query.qtype, query.qclass, query.edns, request.via)
 
 
 def _shared(site: Site, index: int, name: str) -> Shared:

@@ -14,6 +14,7 @@ STOPPED: Final = "proxy: transport stopped"
 SHORT_READ: Final = "dns: short read"
 BAD_RDATA: Final = "dns: bad rdata"
 OVERFLOW: Final = "dns: overflowing header size"
+WRONG_QUESTION: Final = "dns: answer to another question"
 NO_SECRETS: Final = "dns: no secrets defined"
 
 

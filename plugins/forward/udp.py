@@ -1,21 +1,34 @@
 """Datagram sockets to one upstream, connected, so that the kernel drops what others send.
 
-1. A socket serves one query at a time, as the reference's do, until `MAX_OPEN` are open; then queries share sockets.
-2. An answer counts if its ID is pending on this very socket; everything else is skipped until the deadline.
-3. A socket on which something went wrong is not used again.
+1. Queries of one turn of the event loop leave together, by one call over one socket; their answers come in together.
+   The socket that has been idle longest is taken. While `MOST_BUSY` wait for answers, queries share them by chance.
+2. An answer counts if its ID is pending on this very socket and the asker takes it for an answer to its question;
+   everything else is skipped until the deadline.
+3. A socket that has sent `ROTATE` queries, or on which something went wrong, is not used again: source ports change.
 """
 
 from __future__ import annotations
 
+import errno
 import socket
+from collections.abc import Callable, Sequence
 from typing import Final
+
+from shardns.worker.burst import ROWS
+from shardns.worker.volley import ROW_BYTES
 
 from . import texts
 from .asker import Asker
+from .counters import HITS, MISSES, PROXY_NAME
 from .engine import Engine
 from .pool import Pool, Terms
 
+MOST_BUSY: Final = 16  # sockets to an upstream that wait for answers, before queries share them
 MAX_OPEN: Final = 512  # a worker and upstream; bounds the descriptors that a mute upstream can cost
+ROTATE: Final = 128
+BURSTS: Final = 4  # of answers read in one turn of the event loop before others get theirs
+HEADER_BYTES: Final = 12
+_FULL: Final = (errno.EAGAIN, errno.ENOBUFS)
 
 
 class DialFailed(Exception):
@@ -41,7 +54,7 @@ def open_socket(kind: socket.SocketKind, proto: str, host: str, remote: str, sou
 
 
 class UdpLine:
-    """All datagram sockets to one upstream."""
+    """All datagram sockets to one upstream. `dialled` is called for each socket that a query could not do without."""
 
     proto: Final = "udp"
 
@@ -53,6 +66,52 @@ class UdpLine:
         self.terms = terms
         self.pool: Pool[UdpSocket] = Pool(terms)
         self.open: dict[UdpSocket, None] = {}
+        self.busy: dict[UdpSocket, None] = {}
+        self.dialled: Callable[[], None] = lambda: None
+        self._queue: list[Asker] = []
+        self._rotated = 0
+
+    def ask(self, asker: Asker) -> None:
+        """Send the asker's query together with others of this turn."""
+        queue = self._queue
+        if not queue:
+            self.engine.loop.call_soon(self._flush)
+        queue.append(asker)
+
+    def _flush(self) -> None:
+        queue, self._queue = self._queue, []
+        for start in range(0, len(queue), ROWS):
+            self.send(queue[start : start + ROWS])
+
+    def send(self, askers: Sequence[Asker]) -> None:
+        """Send queries, at most `ROWS`, over one socket."""
+        now = self.engine.loop.time()
+        if self.pool.stopped:
+            fail(askers, texts.STOPPED)
+            return
+        try:
+            connection = self._choose(now, len(askers))
+        except DialFailed as failure:
+            fail(askers, str(failure))
+        else:
+            connection.send(askers)
+
+    def _choose(self, now: float, queries: int) -> UdpSocket:
+        connection = self.pool.take(now)
+        if connection is None and len(self.busy) >= MOST_BUSY:
+            connection = self.engine.random.choice(list(self.busy))
+        if connection is None:
+            if self._rotated:
+                self._rotated -= 1
+                connection = self.connect(now)
+            else:
+                MISSES.inc(PROXY_NAME, self.remote, self.proto)
+                queries -= 1
+                self.dialled()
+                connection = self.connect(now)
+        if queries:
+            HITS.inc(PROXY_NAME, self.remote, self.proto, by=queries)
+        return connection
 
     def connect(self, now: float) -> UdpSocket:
         """Return a socket that nobody uses; where too many are open, one that has to be shared. Raises DialFailed."""
@@ -85,50 +144,89 @@ class UdpLine:
         self.open[connection] = None
         return connection
 
+    def idle(self, connection: UdpSocket) -> None:
+        """Take a socket back whose queries are all answered, or what stands for one where it has had its day."""
+        if connection.sent < ROTATE:
+            self.pool.give(connection, self.engine.loop.time())
+        else:
+            self._rotated = min(self._rotated + 1, MOST_BUSY)
+            connection.close()
+
+
+def fail(askers: Sequence[Asker], text: str) -> None:
+    """Tell those who wait that nothing will come."""
+    for asker in askers:
+        asker.failed(text)
+
 
 class UdpSocket:
-    """One connected socket. `pending` maps IDs to those who wait."""
+    """One connected socket. `pending` maps IDs to those who wait; `sent` counts queries."""
 
-    __slots__ = ("_engine", "_line", "_recv_into", "_retired", "_sock", "created", "pending", "used")
+    __slots__ = ("_descriptor", "_engine", "_line", "_retired", "_sock", "created", "pending", "sent", "used")
 
     def __init__(self, line: UdpLine, sock: socket.socket, now: float) -> None:
         self._line = line
         self._engine = line.engine
         self._sock = sock
-        self._recv_into = sock.recv_into
+        self._descriptor = sock.fileno()
         self._retired = False
         self.created = self.used = now
         self.pending: dict[int, Asker] = {}
-        line.engine.loop.add_reader(sock.fileno(), self._readable)
+        self.sent = 0
+        line.engine.loop.add_reader(self._descriptor, self._readable)
 
     def ask(self, asker: Asker) -> None:
-        """Send the asker's query."""
+        """Send one query."""
+        self.send((asker,))
+
+    def send(self, askers: Sequence[Asker]) -> None:
+        """Send queries, at most `ROWS`."""
         engine, pending = self._engine, self.pending
-        ident = engine.ident()
-        while ident in pending:
+        messages: list[bytes] = []
+        timeout_s, bucket = askers[0].timeout_s, engine.wheel.bucket(askers[0].timeout_s)
+        for asker in askers:
             ident = engine.ident()
-        pending[ident] = asker
-        asker.id = ident
-        asker.connection = self
-        asker.bucket = engine.wheel.add(asker, asker.timeout_s)
-        try:
-            self._sock.send(asker.message(ident))
-        except BlockingIOError:
-            pass  # as good as lost on the way
-        except OSError as error:
-            self._broken("write", error)
+            while ident in pending:
+                ident = engine.ident()
+            pending[ident] = asker
+            asker.id = ident
+            asker.connection = self
+            if asker.timeout_s != timeout_s:
+                timeout_s, bucket = asker.timeout_s, engine.wheel.bucket(asker.timeout_s)
+            asker.bucket = bucket
+            bucket.add(asker)
+            messages.append(asker.message(ident))
+        before = self.sent
+        self.sent = before + len(messages)
+        if self.sent < ROTATE:
+            self._line.busy[self] = None
+        else:
+            self._retire()
+        out = 0
+        while out < len(messages):
+            try:
+                out += engine.volley.send(self._descriptor, messages[out:] if out else messages)
+            except OSError as error:
+                if error.errno not in _FULL:  # that is as good as lost on the way
+                    self._unsent(askers[out:], error, before + out > 0)
+                return
 
     def expire(self, asker: Asker) -> None:
         """Give up waiting; the late answer must not meet another query."""
         text = texts.timed_out("udp", self._sock, self._line.remote)
-        self._retire(asker)
+        del self.pending[asker.id]
+        self._retire()
+        if not self.pending:
+            self.close()
         asker.failed(text)
 
     def close(self) -> None:
         """Let the socket go."""
-        if self in self._line.open:
-            del self._line.open[self]
-            self._engine.loop.remove_reader(self._sock.fileno())
+        line = self._line
+        if self in line.open:
+            del line.open[self]
+            line.busy.pop(self, None)
+            self._engine.loop.remove_reader(self._descriptor)
             self._sock.close()
 
     def drop(self) -> None:
@@ -139,47 +237,63 @@ class UdpSocket:
         self.close()
 
     def _readable(self) -> None:
-        engine = self._engine
-        buffer = engine.buffer
-        try:
-            size = self._recv_into(buffer)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._broken("read", error)
-            return
-        if size < 12:
-            return
-        asker = self.pending.get((buffer[0] << 8) | buffer[1])
-        if asker is None:
-            return
-        text = asker.arrived(bytes(engine.view[: min(size, asker.limit)]), stream=False)
-        asker.bucket.discard(asker)
-        if text is not None:
-            self._retire(asker)
-            asker.failed(text)
-            return
-        del self.pending[asker.id]
-        if not self.pending:
-            if self._retired:
-                self.close()
-            else:
-                self._line.pool.give(self, engine.loop.time())
-        asker.proceed()
+        volley, pending = self._engine.volley, self.pending
+        data, size_of = volley.data, volley.size
+        answered = False
+        for _ in range(BURSTS):
+            try:
+                count = volley.receive(self._descriptor)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError as error:
+                self._broken("read", error)
+                return
+            for row in range(count):
+                at = row * ROW_BYTES
+                size = size_of(row)
+                asker = pending.get((data[at] << 8) | data[at + 1])
+                if asker is None or size < HEADER_BYTES:
+                    continue
+                if asker.arrived(data[at : at + min(size, asker.limit)], stream=False) is not None:
+                    continue
+                del pending[asker.id]
+                asker.bucket.discard(asker)
+                answered = True
+                asker.proceed()
+            if count < ROWS or self not in self._line.open:
+                break
+        if answered and not pending:
+            self._done()
 
-    def _retire(self, asker: Asker) -> None:
-        del self.pending[asker.id]
-        self._retired = True
-        if not self.pending:
+    def _done(self) -> None:
+        line = self._line
+        line.busy.pop(self, None)
+        if self._retired and self.sent < ROTATE:
             self.close()
+        elif self in line.open:
+            line.idle(self)
+
+    def _retire(self) -> None:
+        self._retired = True
+        self._line.busy.pop(self, None)
+
+    def _unsent(self, askers: Sequence[Asker], error: OSError, used: bool) -> None:
+        """Report queries that could not be sent. What a used socket reports is about those before: take another."""
+        for asker in askers:
+            del self.pending[asker.id]
+            asker.bucket.discard(asker)
+        text = texts.during("write", "udp", self._sock, self._line.remote, error)
+        self._broken("read", error)
+        if used:
+            self._line.send(askers)
+        else:
+            fail(askers, text)
 
     def _broken(self, action: str, error: OSError) -> None:
         if not self.pending:
             self._line.pool.lose(self)
             return
         text = texts.during(action, "udp", self._sock, self._line.remote, error)
-        waiting, self.pending = list(self.pending.values()), {}
-        self.close()
-        for asker in waiting:
-            asker.bucket.discard(asker)
-            asker.failed(text)
+        waiting = list(self.pending.values())
+        self.drop()
+        fail(waiting, text)

@@ -75,6 +75,7 @@ class Upstream:
         self.engine = engine
         self.dials = DialTime()
         self.udp = UdpLine(engine, self.host, self.port, self.text, self.terms)
+        self.udp.dialled = lambda: self.dials.observe(0.0)
         self.tcp = TcpLine(engine, self.host, self.port, self.text, self.terms, self.dials)
         self.health = Health(engine, self.host, self.port, self.text, self.terms.source, self.check, self.cells)
 
@@ -88,25 +89,16 @@ class Upstream:
         """Begin an exchange over a pooled or new connection."""
         engine = self.engine
         assert engine is not None
-        now = engine.loop.time()
         if self.stopped:
             asker.failed(texts.STOPPED)
             return
+        if not stream:
+            self.udp.ask(asker)
+            return
         try:
-            if stream:
-                self._ask_tcp(asker, now)
-                return
-            socket = self.udp.pool.take(now)
-            if socket is None:
-                self._count(self._series.misses, MISSES, "udp")
-                self.dials.observe(0.0)
-                socket = self.udp.connect(now)
-            else:
-                self._count(self._series.hits, HITS, "udp")
+            self._ask_tcp(asker, engine.loop.time())
         except DialFailed as failure:
             asker.failed(str(failure))
-        else:
-            socket.ask(asker)
 
     def _ask_tcp(self, asker: Asker, now: float) -> None:
         pooled = self.tcp.pool.take(now)

@@ -31,12 +31,17 @@ class Wheel:
 
     def add(self, entry: Expires, delay_s: float) -> Bucket:
         """Let `entry.expire()` be called after the delay; `discard` it from the returned bucket to call that off."""
+        bucket = self.bucket(delay_s)
+        bucket.add(entry)
+        return bucket
+
+    def bucket(self, delay_s: float) -> Bucket:
+        """Return the bucket of a delay that begins now: good for entries put in at once."""
         tick = int((self._loop.time() + delay_s) * TICKS_PER_S) + 1
         bucket = self._buckets.get(tick)
         if bucket is None:
             bucket = self._buckets[tick] = set()
             self._loop.call_at(tick / TICKS_PER_S, self._fire, tick)
-        bucket.add(entry)
         return bucket
 
     def _fire(self, tick: int) -> None:

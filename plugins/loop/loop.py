@@ -85,6 +85,7 @@ class Loop(Layer[Options], Service[Options]):
             raise ServFail(ede=CONTAINED)
         if query.qtype == HINFO and not self.off.get() and within(query.name, self.options.zone):
             query.once()
+            query.request.alone = True  # each round must come by
             if query.name == self.options.probe:
                 self.seen.add(1)
             if self.seen.get() > TOLERATED:

@@ -27,8 +27,9 @@ def answer(
 class Peer(asyncio.DatagramProtocol):
     """UDP and TCP on one port. `seen` are (transport, message), `ports` the client's UDP ports."""
 
-    def __init__(self, script: Script = lambda wire, via: [answer(wire)], *, tcp: bool = True) -> None:
+    def __init__(self, script: Script = lambda wire, via: [answer(wire)], *, tcp: bool = True, port: int = 0) -> None:
         self.script = script
+        self.port = port
         self.with_tcp = tcp
         self.seen: list[tuple[str, bytes]] = []
         self.ports: list[int] = []
@@ -40,13 +41,14 @@ class Peer(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         self._server = None
         while True:
-            self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
-            self.port: int = self._transport.get_extra_info("sockname")[1]
+            self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", self.port))
+            self.port = self._transport.get_extra_info("sockname")[1]
             try:
                 if self.with_tcp:
                     self._server = await asyncio.start_server(self._stream, "127.0.0.1", self.port)
             except OSError:  # the number is taken for TCP
                 self._transport.close()
+                self.port = 0
                 continue
             return self
 
@@ -62,6 +64,14 @@ class Peer(asyncio.DatagramProtocol):
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2)
         await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """Leave the port."""
+        self._transport.close()
+
+    def send(self, message: bytes, port: int) -> None:
+        """Send a datagram to a client's port."""
+        self._transport.sendto(message, ("127.0.0.1", port))
 
     def hang_up(self) -> None:
         """Close all streams."""

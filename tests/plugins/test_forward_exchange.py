@@ -89,10 +89,25 @@ async def test_the_transport_follows_client_and_options(lines: str, via: str, up
         assert [seen for seen, _ in peer.seen] == [upstream]
 
 
+async def asked_in_turns(forward: Forward, peer: Peer, count: int) -> None:
+    """Ask for several names, each in a turn of its own, before the first answer comes."""
+    script, peer.script = peer.script, lambda wire, via: []
+    tasks = []
+    first = len(peer.seen)
+    for number in range(count):
+        tasks.append(asyncio.ensure_future(ask(forward, query(f"a{number}.test."))))
+        while len(peer.seen) <= first + number:
+            await asyncio.sleep(0)
+    peer.script = script
+    for (_, wire), port in zip(peer.seen[first:], peer.ports[first:], strict=True):
+        peer.send(answer(wire), port)
+    await asyncio.gather(*tasks)
+
+
 @awaited
 async def test_sockets_are_used_again_in_the_order_of_their_return() -> None:
     async with Peer() as peer, running(f"forward . 127.0.0.1:{peer.port}") as forward:
-        await asyncio.gather(*(ask(forward, query("a.test.")) for _ in range(3)))
+        await asked_in_turns(forward, peer, 3)
         for _ in range(4):
             await ask(forward, query("a.test."))
         assert len(set(peer.ports)) == 3
@@ -107,10 +122,36 @@ async def test_sockets_are_used_again_in_the_order_of_their_return() -> None:
 
 
 @awaited
+async def test_queries_of_one_turn_leave_over_one_socket_and_sockets_change() -> None:
+    async with Peer() as peer, running(f"forward . 127.0.0.1:{peer.port}") as forward:
+        for burst in range(6):
+            await asyncio.gather(*(ask(forward, query(f"a{burst}x{i}.test.")) for i in range(50)))
+        assert [peer.ports.count(port) for port in dict.fromkeys(peer.ports)] == [150, 150]
+        misses = metrics.declared["proxy_conn_cache_misses_total"]
+        assert metrics.values[misses.cell("forward", f"127.0.0.1:{peer.port}", "udp")] == 1
+        assert len(forward.lines[0].upstreams[0].udp.open) == 0
+
+
+@awaited
+async def test_the_same_question_is_asked_once_however_many_want_to_know() -> None:
+    async with Peer() as peer, running(f"forward . 127.0.0.1:{peer.port}") as forward:
+        spellings = ["www.test.", "WWW.test.", "wWw.TEST."] * 100
+        replies = await asyncio.gather(*(ask(forward, query(name)) for name in spellings))
+        assert len(peer.seen) == 1 and {address(reply) for reply in replies} == {b"\xc0\0\2\1"}
+        await asyncio.gather(
+            ask(forward, query("a.test.")), ask(forward, query("a.test.", 28)), ask(forward, query("b.test.")),
+            ask(forward, query("a.test.", via="tcp")), ask(forward, query("a.test.", flags=0)),
+            ask(forward, query("a.test.", opt=Edns(1232))),
+        )  # fmt: skip
+        assert len(peer.seen) == 7
+        assert forward.lines[0].engine.waiting == 0 and not forward.lines[0]._under_way
+
+
+@awaited
 async def test_no_more_than_max_idle_conns_are_kept() -> None:
     text = "forward . 127.0.0.1:{} {{\nmax_idle_conns 2\n}}"
     async with Peer() as peer, running(text.format(peer.port)) as forward:
-        await asyncio.gather(*(ask(forward, query("a.test.")) for _ in range(3)))
+        await asked_in_turns(forward, peer, 3)
         assert len(forward.lines[0].upstreams[0].udp.pool.idle) == 2
 
 
@@ -227,24 +268,57 @@ async def test_a_mute_upstream_is_a_timeout_in_the_words_of_the_reference() -> N
         assert len(forward.lines[0].upstreams[0].udp.open) == 0
 
 
+def garbage(wire: bytes) -> list[bytes]:
+    """What a liar may send under the right ID before the true answer comes."""
+    true = answer(wire)
+    longer = bytes((true[12] + 1,)) + b"x" + true[13:]
+    return [
+        true[:12],  # no question at all
+        true[:4] + b"\0\2" + true[6:],
+        true[:12] + longer,
+        true.replace(b"test", b"tent"),
+        wire,  # a query
+        true[:-7],  # cut off
+        true[:-16] + b"\x40" + true[-15:],
+        true[:2] + bytes(len(true) - 2),
+        true[:12] + bytes(200),
+    ]
+
+
+@pytest.mark.parametrize("number", range(9))
 @awaited
-async def test_an_answer_that_cannot_be_read_is_an_error() -> None:
+async def test_garbage_is_skipped_and_the_true_answer_taken(number: int) -> None:
     def script(wire: bytes, via: str) -> list[bytes]:
-        return [answer(wire)[:-16] + b"\x40" + answer(wire)[-15:]]
+        return [garbage(wire)[number]] * 3 + [answer(wire)]
 
     text = "forward . 127.0.0.1:{} {{\nmax_connect_attempts 1\n}}"
     async with Peer(script) as peer, running(text.format(peer.port)) as forward:
-        assert await failure(forward, query("a.test.")) == "dns: bad rdata"
+        assert address(await ask(forward, query("a.test."))) == b"\xc0\0\2\1"
+        assert len(peer.seen) == 1
 
 
 @awaited
-async def test_an_answer_to_another_question_is_formerr() -> None:
+async def test_an_upstream_that_sends_nothing_but_garbage_has_not_answered() -> None:
+    def script(wire: bytes, via: str) -> list[bytes]:
+        return garbage(wire)[5:7]
+
+    text = "forward . 127.0.0.1:{} {{\nmax_connect_attempts 1\nread_timeout 50ms\n}}"
+    async with Peer(script) as peer, running(text.format(peer.port)) as forward:
+        assert "i/o timeout" in await failure(forward, query("a.test."))
+
+
+@awaited
+async def test_answers_to_another_question_and_no_other_are_formerr() -> None:
     def script(wire: bytes, via: str) -> list[bytes]:
         return [answer(wire).replace(b"test", b"tent")]
 
-    async with Peer(script) as peer, running(f"forward . 127.0.0.1:{peer.port}") as forward:
-        assert (await ask(forward, query("a.test."))).rcode == 1
-        assert len(peer.seen) == 1
+    text = "forward . 127.0.0.1:{} {} {{\npolicy sequential\nread_timeout 50ms\n}}"
+    async with Peer(script) as peer, Peer() as good:
+        async with running(text.format(peer.port, "")) as forward:
+            assert (await ask(forward, query("a.test."))).rcode == 1
+            assert len(peer.names()) == 1
+        async with running(text.format(peer.port, f"127.0.0.1:{good.port}")) as forward:
+            assert address(await ask(forward, query("a.test."))) == b"\xc0\0\2\1"
 
 
 @awaited
@@ -257,7 +331,8 @@ async def test_an_answer_to_another_question_is_dumped_in_debug_mode() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log, "debugging", True)
         patch.setattr(log, "debug", lines.append)
-        async with Peer(script) as peer, running(f"forward . 127.0.0.1:{peer.port}") as forward:
+        text = "forward . 127.0.0.1:{} {{\nread_timeout 50ms\n}}"
+        async with Peer(script) as peer, running(text.format(peer.port)) as forward:
             await ask(forward, query("A.test."))
     head, first, *_ = lines[0].split("\n")
     assert head == "Wrong reply for id: 4660, A.test. 1"
@@ -428,13 +503,30 @@ async def test_the_source_address_is_bound() -> None:
             )
 
 
+@pytest.mark.parametrize("limit", ["MOST_BUSY", "MAX_OPEN"])
 @awaited
-async def test_past_the_limit_of_sockets_queries_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shardns.plugins.forward.udp.MAX_OPEN", 4)
-    async with Peer() as peer, running(f"forward . 127.0.0.1:{peer.port}") as forward:
-        replies = await asyncio.gather(*(ask(forward, query(f"a{i}.test.")) for i in range(40)))
-        assert all(reply.rcode == 0 for reply in replies)
-        assert len(set(peer.ports)) == 4
+async def test_past_the_limit_of_sockets_queries_share_them(limit: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"shardns.plugins.forward.udp.{limit}", 4)
+        async with Peer() as peer, running(f"forward . 127.0.0.1:{peer.port}") as forward:
+            await asked_in_turns(forward, peer, 40)
+            assert len(set(peer.ports)) == 4
+
+
+@awaited
+async def test_a_used_socket_that_reports_an_error_does_not_cost_the_next_query_an_attempt() -> None:
+    text = "forward . 127.0.0.1:{} {{\nmax_connect_attempts 1\n}}"
+    async with Peer(tcp=False) as peer, running(text.format(peer.port)) as forward:
+        await ask(forward, query("a.test."))
+        line = forward.lines[0].upstreams[0].udp
+        (connection,) = line.open
+        peer.close()
+        await asyncio.sleep(0.01)
+        connection._sock.send(b"nobody there")
+        await asyncio.sleep(0)  # the error stands at the socket when the next query goes out
+        line.engine.loop.remove_reader(connection._descriptor)
+        async with Peer(port=peer.port, tcp=False):
+            assert address(await ask(forward, query("b.test."))) == b"\xc0\0\2\1"
 
 
 @awaited
