@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .burst import NAME, PAYLOAD, ROWS, SIZE, Burst, Outbox
-from .dispatch import Answer, Dispatch
+from .dispatch import Answer, Dispatch, Later
 from .memo import Budget, Entry, Memo
 from .query import Request
 
@@ -141,8 +141,12 @@ class UdpSocket:
         result = self.dispatch.handle(wire, request, memo)
         if result is None or isinstance(result, bytes):
             return result
-        self.worker.carry(result, partial(self._late, sender, burst.control(row), wire[:2]))
+        self._wait(result, sender, row, wire[:2])
         return None
+
+    def _wait(self, waiting: Later, sender: bytes, row: int, ident: bytes) -> None:
+        """Have an answer sent when it comes."""
+        self.worker.carry(waiting, partial(self._late, sender, self.burst.control(row), ident))
 
     def _late(self, sender: bytes, control: bytes, ident: bytes, answer: Answer) -> None:
         """Send an answer that had to be waited for, together with others of this turn."""

@@ -76,5 +76,5 @@ class ProxiedUdpSocket(UdpSocket):
         result = self.dispatch.handle(wire, request, memo)
         if result is None or isinstance(result, bytes):
             return result
-        self.worker.spawn(self._later(result, sender, self.burst.control(row), wire[:2]))
+        self._wait(result, sender, row, wire[:2])
         return None
