@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from shardns.plugins import order
 from shardns.worker import log
 
-from . import banner, remote, tools, zone_tools
+from . import banner, cache_tools, remote, tools, zone_tools
 from .flags import Flag, FlagError, HelpWanted, Parsed, parse, usage
 from .perform import Options
 from .privileges import NoSuchUser, look_up
@@ -29,6 +29,7 @@ FLAGS = (
     Flag("user", "", "User that keeper and workers become when started by root"),
 )
 COMMANDS = {
+    "cache": cache_tools.cache,
     "check": tools.check,
     "convert": tools.convert,
     "help": tools.explain,
@@ -99,7 +100,7 @@ def _usage() -> str:
         "  help [PLUGIN]",
         "  reload [-conf FILE] [-workers N]",
         "  status [-conf FILE] [--json]",
-        *(f"  {one}" for one in zone_tools.USAGE),
+        *(f"  {one}" for one in (*cache_tools.USAGE, *zone_tools.USAGE)),
     )
     return "\n".join((usage("shardns", FLAGS), "Commands:", *commands))
 

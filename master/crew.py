@@ -7,17 +7,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from itertools import count
 
-from shardns.worker.channel import Drain, Flush, Flushed, Message, Read, Relay, Start
+from shardns.worker.channel import Drain, Flush, Flushed, Forget, Message, Read, Relay, Start
 
-from .events import Action, Fork, Kill, Log, Role, Send
+from .events import Action, Answer, Fork, Kill, Log, Role, Send
 from .generation import Child, Generation, State
 
 HANG_S = 10.0
 LOAD_S: dict[Role, float] = {"keeper": 600.0, "worker": 60.0}
 FLUSH_S = 0.2
+FORGET_S = 2.0
 DRAIN_S = 5.0
 GRACE_S = 0.5  # s; beyond the drain's deadline before the child is killed
 
@@ -35,7 +36,9 @@ class Crew:
         self._actions: list[Action] = []
         self._timers: dict[Hashable, tuple[float, Callable[[], None]]] = {}
         self._ids = count(1)
-        self._flushes: dict[tuple[int, int], set[int]] = {}  # (keeper, token) → workers to hear from
+        self._flushes: dict[
+            tuple[int, int], set[int]
+        ] = {}  # (keeper, 0: a control client; token) → workers to hear from
 
     # Collecting actions, keeping time -----------------------------------------------------------------------------
 
@@ -160,17 +163,24 @@ class Crew:
 
     def flush(self, generation: Generation, keeper: Child, message: Flush) -> None:
         """Ask all serving workers to write out their counters."""
-        asked = {worker.id for worker in generation.workers() if worker.state is State.SERVING and not worker.doomed}
-        key = (keeper.id, message.token)
+        self._ask_all([generation], (keeper.id, message.token), message, FLUSH_S)
+
+    def forget(self, ticket: int) -> None:
+        """Have all serving workers forget what they have memorised, then answer the control client."""
+        self._ask_all(self._watched(), (0, -ticket), Forget(-ticket), FORGET_S)
+
+    def _ask_all(self, of: Iterable[Generation], key: tuple[int, int], message: Flush | Forget, seconds: float) -> None:
+        workers = (worker for generation in of for worker in generation.workers())
+        asked = {worker.id for worker in workers if worker.state is State.SERVING and not worker.doomed}
         self._flushes[key] = asked
         for worker in asked:
             self.do(Send(worker, message))
-        self.after(("flush", *key), FLUSH_S, lambda: self._flush_done(key))
+        self.after(("flush", *key), seconds, lambda: self._flush_done(key))
         if not asked:
             self._flush_done(key)
 
     def flushed(self, worker: int, token: int | None = None) -> None:
-        """A worker has written out its counters, or (without a token) is gone."""
+        """A worker has written out its counters or forgotten, or (without a token) is gone."""
         for key, asked in list(self._flushes.items()):
             if worker in asked and token in (None, key[1]):
                 asked.discard(worker)
@@ -179,10 +189,15 @@ class Crew:
 
     def _flush_done(self, key: tuple[int, int]) -> None:
         self.cancel(("flush", *key))
-        if self._flushes.pop(key, None) is not None:
+        asked = self._flushes.pop(key, None)
+        if asked is None:
+            return
+        if key[0]:
             found = self.find(key[0])
             if found is not None:
                 self.send(found[1], Flushed(key[1]))
+        else:
+            self.do(Answer(-key[1], not asked, f"{len(asked)} workers did not answer" if asked else ""))
 
 
 def name(child: Child) -> str:

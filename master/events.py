@@ -28,6 +28,13 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Edited:
+    """A control client has changed the store that workers answer from: they shall forget what they have memorised."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """The checker is done. `text` is empty or why not; `detail` shows the place of every problem.
 
@@ -87,7 +94,7 @@ class Tick:
     """Time passed."""
 
 
-Event = Asked | Checked | Prepared | Opened | Said | Gone | Signalled | Tick
+Event = Asked | Edited | Checked | Prepared | Opened | Said | Gone | Signalled | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +208,7 @@ class Notify:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Tell the control client who waits how its reload ended."""
+    """Tell the control client who waits how its request ended."""
 
     ticket: int
     ok: bool

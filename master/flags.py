@@ -84,6 +84,17 @@ def parse(flags: Sequence[Flag], line: Sequence[str]) -> Parsed:
     return parsed
 
 
+def parse_anywhere(flags: Sequence[Flag], line: Sequence[str]) -> Parsed:
+    """Read a line on which flags may also stand behind other words. Raises FlagError or HelpWanted."""
+    found = parse(flags, line)
+    words, values = found.rest[:1], found.values
+    while found.rest:
+        found = parse(flags, found.rest[1:])
+        values |= {flag.name: found.values[flag.name] for flag in flags if found.values[flag.name] != flag.default}
+        words += found.rest[:1]
+    return Parsed(values, words)
+
+
 def _value(flag: Flag, text: str) -> Value:
     match flag.kind:
         case "bool":

@@ -26,6 +26,7 @@ from .events import (
     Asked,
     Check,
     Checked,
+    Edited,
     Event,
     Exit,
     Gone,
@@ -140,6 +141,11 @@ class Master:
             return describe(self)
         if request.do == "reload" and 0 <= request.workers <= 1024:
             self.tell(Asked("control", ticket=ticket, workers=request.workers))
+            return None
+        if request.do == "where":
+            return {"ok": True, "folder": str(self.performer.folder)}
+        if request.do == "forget":
+            self.tell(Edited(ticket))
             return None
         return {"ok": False, "text": f"unknown request: {request.do}"}
 

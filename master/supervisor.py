@@ -27,6 +27,7 @@ from .events import (
     Action,
     Asked,
     Checked,
+    Edited,
     Event,
     Exit,
     Gone,
@@ -67,6 +68,8 @@ class Supervisor(Change):
         match event:
             case Asked():
                 self.ask(event)
+            case Edited(ticket):
+                self.forget(ticket)
             case Checked():
                 self.checked(event)
             case Prepared():

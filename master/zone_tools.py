@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -16,7 +15,8 @@ from shardns.worker.zone.listing import difference, rows, serials
 from shardns.worker.zone.rules import step
 from shardns.worker.zone.sources import Sources
 
-from .flags import Flag, FlagError, HelpWanted, Parsed, parse
+from .flags import Flag, FlagError, HelpWanted, Parsed, parse_anywhere
+from .tools import piped
 
 USAGE: Final = (
     "zone check [--json] [--previous OLD] FILE [ORIGIN]",
@@ -38,11 +38,11 @@ def zone(line: Sequence[str]) -> int:
     try:
         if line and line[0] in _COMMANDS:
             command, flags, least = _COMMANDS[line[0]]
-            parsed = _parsed(flags, line[1:])
+            parsed = parse_anywhere(flags, line[1:])
             if not least <= len(parsed.rest) <= least + 1:
                 raise FlagError(f"zone {line[0]}: wrong number of arguments")
-            return _piped(command, parsed)
-        _parsed((), line)
+            return piped(command, parsed)
+        parse_anywhere((), line)
         raise FlagError(f"zone: unknown command {line[0]!r}" if line else "zone: expected check, print or diff")
     except HelpWanted:
         print(_usage(), file=sys.stderr)
@@ -55,31 +55,8 @@ def zone(line: Sequence[str]) -> int:
         return 1
 
 
-def _piped(command: Callable[[Parsed], int], parsed: Parsed) -> int:
-    """Run a command whose reader may go away, as `head` does."""
-    try:
-        status = command(parsed)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # What is still buffered must not be written to the broken pipe when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return status
-
-
 def _usage() -> str:
     return "\n".join(("Usage:", *(f"  shardns {one}" for one in USAGE)))
-
-
-def _parsed(flags: Sequence[Flag], line: Sequence[str]) -> Parsed:
-    """Parse a line on which flags may also stand behind other words."""
-    found = parse(flags, line)
-    words, values = found.rest[:1], found.values
-    while found.rest:
-        found = parse(flags, found.rest[1:])
-        values |= {flag.name: found.values[flag.name] for flag in flags if found.values[flag.name] != flag.default}
-        words += found.rest[:1]
-    return Parsed(values, words)
 
 
 def _check(parsed: Parsed) -> int:

@@ -93,6 +93,12 @@ class Flush(Message, frozen=True):
     token: int
 
 
+class Forget(Message, frozen=True):
+    """To a worker: forget all memorised answers, then `Flushed` with the same token."""
+
+    token: int
+
+
 class Relay(Message, frozen=True):
     """Opaque to the master; see invariant 3."""
 
@@ -136,7 +142,7 @@ class Reloaded(Message, frozen=True):
 
 Any = (
     Ready | Heartbeat | Failed | Fatal | Drained | Started | Quiesced | Stopped | Reload | Flushed | Flush | Relay
-    | Read | Drain | Start | Quiesce | Stopping | Reloaded
+    | Forget | Read | Drain | Start | Quiesce | Stopping | Reloaded
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 from . import log
 from .chain import pending
 from .channel import Any as AnyMessage
-from .channel import Drain, Drained, Flush, Flushed, Read, Relay, Spawn, send
+from .channel import Drain, Drained, Flush, Flushed, Forget, Read, Relay, Spawn, send
 from .crowd import Crowd
 from .memo import Budget
 from .priority import PREPARING
@@ -69,6 +69,10 @@ class Worker(Child):
                     self.spawn(self._drain(deadline_s))
             case Flush(token=token):
                 self.count()
+                send(self.channel, Flushed(token))
+            case Forget(token=token):
+                if self.budget is not None:
+                    self.budget.clear()
                 send(self.channel, Flushed(token))
             case Relay():
                 self.generation.relayed(message)

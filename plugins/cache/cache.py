@@ -34,7 +34,7 @@ class Cache(Layer[Options], Service[Options]):
 
     directive = "cache"
     repeatable = True
-    mutable: ClassVar[dict[str, str]] = {"shelf": "store", "renewal": "store", "sweeper": "keeper"}
+    mutable: ClassVar[dict[str, str]] = {"shelf": "store", "renewal": "store", "sweeper": "keeper", "entries": "keeper"}
 
     def prepare(self) -> None:
         """Open the store and say that the namespace is in use."""
@@ -51,6 +51,7 @@ class Cache(Layer[Options], Service[Options]):
         )
         self.sweeper = Sweeper(store, self.shelf.success.namespace, (self.shelf.success, self.shelf.denial))
         self.sweeper.claim()
+        self.entries = (0, 0)
 
     def around(self, query: Query) -> Steps:
         """Answer from the store, else ask below and store the answer."""
@@ -113,13 +114,19 @@ class Cache(Layer[Options], Service[Options]):
 
     async def start(self, scope: Scope) -> None:
         """Sweep, as long as this configuration is in force."""
+        self.sweeper.announce(self.shelf.note().encode())
+        scope.defer(self.sweeper.retire)
         scope.every(_SWEEP_EVERY_S, self.sweep)
         scope.every(ALIVE_S / 3, self.tidy)
 
     def sweep(self) -> None:
         """Free what dead readers pinned; delete a slice of what expired, is too much, or is of no configuration."""
         reader_check(self.shelf.store.environment)
-        if self.sweeper.slice() + self.sweeper.relieve():
+        self.sweeper.slice()
+        self.sweeper.relieve()
+        entries = self.sweeper.entries()  # fewer also where somebody flushed the cache from outside
+        if entries != self.entries:
+            self.entries = entries
             self.shelf.show_entries(self.sweeper.labels())
         self.sweeper.drop_abandoned()
 

@@ -28,13 +28,14 @@ def boot() -> str:
         return ""
 
 
-def namespace(block: ServerBlock) -> bytes:
-    """Return the namespace of a block's cache."""
+def namespace(block: ServerBlock, machine: str | None = None) -> bytes:
+    """Return the namespace of a block's cache, in this run of the machine if nothing else is said."""
     names = order()
     below = set(names[names.index("cache") :]) | {"bind", "view"}
     told = [(found.name, found.options) for found in block.directives if found.name in below or found.name not in names]
+    run = boot() if machine is None else machine
     digest = hashlib.blake2b(digest_size=NAMESPACE_BYTES)
-    for part in _parts((boot(), block.keys, block.hosts, block.root, block.filters, told)):
+    for part in _parts((run, block.keys, block.hosts, block.root, block.filters, told)):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
 

@@ -10,6 +10,7 @@ from shardns.worker import metrics
 from shardns.worker.query import Query
 from shardns.worker.reply import Reply
 from shardns.worker.store.cache import DENIAL, LABEL, NAMESPACE_BYTES, SUCCESS, CacheStore, Side
+from shardns.worker.store.holdings import Note
 from shardns.worker.wire.codes import AD, Rcode
 from shardns.worker.wire.names import to_text, within
 
@@ -50,6 +51,14 @@ class Shelf:
         self.denial.flushed = lambda entries, evicted: self._flushed("denial", entries, evicted)
         self._cells = counters.cache_of_cells()
         self._servers: set[str] = set()
+
+    def note(self) -> Note:
+        """Return what this cache says of itself to those who look into the store."""
+        block = self.site.block
+        keys = tuple(str(key) for key in block.keys)
+        zones = tuple(to_text(zone) for zone in self.zones)
+        like = namespace(block, "").hex()
+        return Note(like, keys, zones, self.site.view, self.success.capacity, self.denial.capacity)
 
     # Finding -------------------------------------------------------------------------------------------------------
 

@@ -2,11 +2,27 @@
 
 import pytest
 
-from shardns.master.events import Admit, Answer, Check, Checked, Discard, Fork, Log, Notify, Prepare, Trim, Unlisten
+from shardns.master.events import (
+    Admit,
+    Answer,
+    Check,
+    Checked,
+    Discard,
+    Edited,
+    Fork,
+    Log,
+    Notify,
+    Prepare,
+    Send,
+    Trim,
+    Unlisten,
+)
 from shardns.worker.channel import (
     Drain,
     Drained,
     Failed,
+    Flushed,
+    Forget,
     Heartbeat,
     Quiesce,
     Quiesced,
@@ -335,3 +351,34 @@ def test_a_new_keeper_that_dies_before_it_started_is_replaced_and_started(play: 
     new = play.child("keeper", 0, 2)
     play.says(new, Ready())
     assert play.sent(new) == [Start(False)]
+
+
+def forgetting(play: Play) -> list[int]:
+    """Return the workers that are told to forget since the last look."""
+    return [action.child for action in play.take() if isinstance(action, Send) and isinstance(action.message, Forget)]
+
+
+def test_a_control_client_is_answered_when_all_workers_have_forgotten(play: Play) -> None:
+    play.tell(Edited(7))
+    told = forgetting(play)
+    assert sorted(play.forks[child].slot for child in told) == [0, 1]
+    play.says(told[0], Flushed(-7))
+    play.says(told[1], Flushed(7))  # of a scrape with the same number
+    assert play.all(Answer) == []
+    play.says(told[1], Flushed(-7))
+    assert play.all(Answer) == [Answer(7, True)]
+
+
+def test_a_worker_that_says_nothing_is_told_to_the_control_client(play: Play) -> None:
+    play.tell(Edited(7))
+    play.says(forgetting(play)[0], Flushed(-7))
+    play.wait(3)
+    assert play.all(Answer) == [Answer(7, False, "1 workers did not answer")]
+
+
+def test_a_worker_that_dies_has_forgotten(play: Play) -> None:
+    play.tell(Edited(7))
+    first, second = forgetting(play)
+    play.says(first, Flushed(-7))
+    play.dies(second)
+    assert play.all(Answer) == [Answer(7, True)]

@@ -31,6 +31,7 @@ DENIAL: Final = b"d"
 MARK: Final = b"m"  # a refresh under way, or not to be tried again yet
 COUNT: Final = b"#"  # how many entries a side has
 ALIVE: Final = b"a"  # some configuration still uses the namespace
+NOTE: Final = b"n"  # what the cache in force says of itself
 LABEL: Final = b"l"  # a `server` label under which its metrics are counted
 DEFAULT_SIZE_BYTES: Final = 1 << 30  # address space; the file grows as it fills
 PRESSED: Final = 0.8  # of the map: beyond it each new entry evicts two

@@ -6,7 +6,7 @@ Work is done in slices of a few milliseconds, so that workers never wait long fo
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from .cache import (
@@ -14,6 +14,7 @@ from .cache import (
     COUNT,
     LABEL,
     NAMESPACE_BYTES,
+    NOTE,
     CacheStore,
     Side,
     ends,
@@ -44,11 +45,21 @@ class Sweeper:
         self.store.put(self.namespace + ALIVE, _ENDS.pack(self.store.now() + ALIVE_S))
         self.store.flush()
 
+    def announce(self, note: bytes) -> None:
+        """Say that this is a cache of the configuration in force, and what it is."""
+        self.store.put(self.namespace + NOTE, note)
+        self.claim()
+
+    def retire(self) -> None:
+        """Say that it is one no more; its entries stay for as long as others may claim them."""
+        self.store.delete(self.namespace + NOTE)
+        self.store.flush()
+
     def labels(self) -> list[str]:
         """Return the `server` labels that workers have noted."""
         prefix = self.namespace + LABEL
         with self.store.environment.begin() as txn:
-            return [key[len(prefix) :].decode() for key, _ in _items(txn, prefix, b"", LOOK)]
+            return [key[len(prefix) :].decode() for key, _ in items(txn, prefix, b"", LOOK)]
 
     def entries(self) -> tuple[int, int]:
         """Return how many entries the two sides have."""
@@ -59,7 +70,7 @@ class Sweeper:
         """Look at a part of the namespace and delete what expired; returns how many entries went."""
         now = self.store.now()
         with self.store.environment.begin() as txn:
-            seen = list(_items(txn, self.namespace, self._at, LOOK))
+            seen = list(items(txn, self.namespace, self._at, LOOK))
             kept = {side.prefix: self._kept_s(txn, side) for side in self.sides}
         self._at = seen[-1][0] if len(seen) == LOOK else b""
         expired = [key for key, value in seen if ends(value) + kept.get(key[: NAMESPACE_BYTES + 1], 0.0) <= now]
@@ -79,33 +90,21 @@ class Sweeper:
     def drop_abandoned(self) -> int:
         """Delete a slice of a namespace that no configuration uses any more; returns how many entries went."""
         now = self.store.now()
-        for namespace in self._namespaces():
+        with self.store.environment.begin() as txn:
+            spaces = list(namespaces(txn))
+        for namespace in spaces:
             if namespace == self.namespace:
                 continue
             with self.store.environment.begin(write=True) as txn:
                 alive = txn.get(namespace + ALIVE)
                 if alive is not None and ends(alive) > now:
                     continue
-                keys = [key for key, _ in _items(txn, namespace, b"", DELETE)]
+                keys = [key for key, _ in items(txn, namespace, b"", DELETE)]
                 gone = remove(txn, [key for key in keys if key[NAMESPACE_BYTES:][:1] != COUNT])
                 if len(keys) < DELETE:
                     remove(txn, keys)
                 return gone
         return 0
-
-    def _namespaces(self) -> list[bytes]:
-        found = []
-        with self.store.environment.begin() as txn:
-            cursor = txn.cursor()
-            more = cursor.first()
-            while more:
-                namespace = cursor.key()[:NAMESPACE_BYTES]
-                found.append(namespace)
-                following = int.from_bytes(namespace, "big") + 1
-                if following >> 64:
-                    break
-                more = cursor.set_range(following.to_bytes(NAMESPACE_BYTES, "big"))
-        return found
 
     def relieve(self) -> int:
         """Evict from the fuller side while the environment is pressed; returns how many entries went."""
@@ -119,7 +118,21 @@ class Sweeper:
         return gone
 
 
-def _items(txn: Any, prefix: bytes, after: bytes, most: int) -> Iterable[tuple[bytes, bytes]]:
+def namespaces(txn: Any) -> Iterator[bytes]:
+    """Yield all namespaces, abandoned ones too."""
+    cursor = txn.cursor()
+    more = cursor.first()
+    while more:
+        namespace = cursor.key()[:NAMESPACE_BYTES]
+        yield namespace
+        following = int.from_bytes(namespace, "big") + 1
+        if following >> 64:
+            break
+        more = cursor.set_range(following.to_bytes(NAMESPACE_BYTES, "big"))
+
+
+def items(txn: Any, prefix: bytes, after: bytes, most: int) -> Iterable[tuple[bytes, bytes]]:
+    """Yield at most so many keys and values that begin with a prefix, those behind a key."""
     cursor = txn.cursor()
     more = cursor.set_range(after or prefix)
     while more and most and cursor.key().startswith(prefix):
