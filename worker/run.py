@@ -17,6 +17,7 @@ from .chain import pending
 from .channel import Any as AnyMessage
 from .channel import Drain, Drained, Flush, Flushed, Forget, Read, Relay, Spawn, send
 from .crowd import Crowd
+from .handshakes import Handshakes
 from .memo import Budget
 from .priority import PREPARING
 from .process import Child, run
@@ -41,6 +42,7 @@ class Worker(Child):
         self.budget = Budget(MEMO_BYTES) if os.environ.get("SHARDNS_MEMO", "on") != "off" else None
         self.sockets: list[Seat] = []
         self.crowd = Crowd()
+        self.handshakes = Handshakes()
         self.scopes: list[Scope] = []
         self.running: set[object] = set()
         self.draining = False

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .dispatch import Dispatch
+from .encrypted import Encrypted
 from .ends import Ends, of
 from .memo import Budget, Memo
 from .proxyproto.policy import Policy
@@ -93,6 +94,8 @@ class TcpSocket:
 
     def open(self, conn: socket.socket, ends: Ends) -> None:
         """Serve an accepted connection."""
-        make = partial(self.accepted, self, ends)
+        make: Callable[[], asyncio.Protocol] = partial(self.accepted, self, ends)
+        if self.context is not None:
+            make = partial(Encrypted, self, make)
         loop = asyncio.get_running_loop()
-        self.worker.spawn(loop.connect_accepted_socket(make, conn, ssl=self.context))
+        self.worker.spawn(loop.connect_accepted_socket(make, conn))
