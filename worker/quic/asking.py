@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..query import Request
 from .peer import Peer
@@ -36,12 +35,12 @@ class Asking(Peer):
         if seat.busy < seat.limits.queries:
             self.resolve(stream, wire, now)
         else:
-            self.waiting.add(stream)
-            seat.line[partial(self._in_turn, stream, wire)] = None
+            self.waiting[stream] = len(wire)
+            seat.line[self, stream] = wire
 
-    def _in_turn(self, stream: int, wire: bytes) -> None:
-        if stream in self.waiting:
-            self.waiting.discard(stream)
+    def in_turn(self, stream: int, wire: bytes) -> None:
+        """Have a query answered that has waited."""
+        if self.waiting.pop(stream, None) is not None:
             worker = self.seat.worker
             worker.begin_burst()
             self.resolve(stream, wire, time.monotonic())
@@ -50,11 +49,14 @@ class Asking(Peer):
 
     @property
     def sender(self) -> bytes:
-        """The client's address as the kernel writes it; it may have moved since the last query."""
-        way = self.transport.get_peer_address()
+        """The client's address as the kernel writes it: the last that is proved to be its own.
+
+        It may have moved since the last query, or say so to be taken for somebody else.
+        """
+        way = cast("Way", self.transport.proved)
         if way is not self.way or not self._sender:
-            self.way = way or self.way
-            self._sender = self.way.name
+            self.way = way
+            self._sender = way.name
         return self._sender
 
     def memo(self) -> Memo | None:

@@ -1,8 +1,6 @@
 """DNS over HTTP/3 (RFC 8484 on RFC 9114): requests become queries, answers responses.
 
-1. QPACK has no dynamic table here and header sections are bounded before and behind decoding: a few octets cannot
-   become many.
-2. A request that does not come in time loses its stream, not its connection.
+A request that does not come in time loses its stream, not its connection.
 """
 
 from __future__ import annotations
@@ -10,10 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pylsqpack
-from aioquic.h3.connection import ErrorCode, H3Connection, ProtocolError, Setting
+from aioquic.h3.connection import ErrorCode
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.events import QuicEvent, StreamDataReceived
 
@@ -22,56 +19,12 @@ from ..doh_message import INVALID, NO_RESPONSE, HttpError
 from ..query import Query
 from ..wire.read import read
 from .asking import Asking
+from .http3 import Http3
 
 if TYPE_CHECKING:
     from .office import Office
     from .seat import QuicSeat, Way
     from .transport import Transport
-
-MAX_HEADER_BYTES = 16384
-_FIELD_BYTES = 32  # RFC 9114 §4.2.2: what each field counts besides its octets
-_GOAWAY = 7
-Fields = list[tuple[bytes, bytes]]
-
-
-class ExcessiveLoad(ProtocolError):
-    """More than we want to keep."""
-
-    error_code = ErrorCode.H3_EXCESSIVE_LOAD
-
-
-class Http3(H3Connection):
-    """The library's HTTP/3, with bounds."""
-
-    def _init_connection(self) -> None:
-        self._max_table_capacity = self._blocked_streams = 0
-        self._decoder = pylsqpack.Decoder(0, 0)
-        super()._init_connection()
-
-    def _get_local_settings(self) -> dict[int, int]:
-        return {
-            Setting.QPACK_MAX_TABLE_CAPACITY: 0,
-            Setting.QPACK_BLOCKED_STREAMS: 0,
-            Setting.MAX_FIELD_SECTION_SIZE: MAX_HEADER_BYTES,
-        }
-
-    def _decode_headers(self, stream_id: int, frame_data: bytes | None) -> Any:
-        if frame_data is not None and len(frame_data) > MAX_HEADER_BYTES:
-            raise ExcessiveLoad("header section too large")
-        fields = super()._decode_headers(stream_id, frame_data)
-        if sum(len(name) + len(value) + _FIELD_BYTES for name, value in fields) > MAX_HEADER_BYTES:
-            raise ExcessiveLoad("header section too large")
-        return fields
-
-    def go_away(self, stream_id: int) -> None:
-        """Tell the client that requests from this stream on are not answered (RFC 9114 §5.2)."""
-        assert self._local_control_stream_id is not None
-        frame = bytes((_GOAWAY, 8)) + (stream_id | 0xC0 << 56).to_bytes(8, "big")
-        self._quic.send_stream_data(self._local_control_stream_id, frame)
-
-    def forget(self, stream_id: int) -> None:
-        """Forget a stream that was reset."""
-        self._stream.pop(stream_id, None)
 
 
 class Inquiry:
@@ -79,7 +32,7 @@ class Inquiry:
 
     __slots__ = ("body", "method", "size", "target")
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, fields: list[tuple[bytes, bytes]]) -> None:
         table = dict(fields)
         self.method = table.get(b":method", b"")
         self.target = table.get(b":path", b"")
@@ -117,13 +70,13 @@ class Doh3(Asking):
             return  # answered, or given up
         for event in self.http.handle_event(StreamDataReceived(data, end, stream)):
             self._happened(event)
-        if self.http._is_done:
+        if self.http.done:
             self.shut(0)  # the library has said why
 
     def other(self, event: QuicEvent) -> None:
         """Let HTTP know what was reset or stopped."""
         self.http.handle_event(event)
-        if self.http._is_done:
+        if self.http.done:
             self.shut(0)
 
     def _happened(self, event: H3Event) -> None:
@@ -178,15 +131,18 @@ class Doh3(Asking):
         if result is None or isinstance(result, bytes):
             self.respond(stream, result, ident)
             return
-        self.waiting.add(stream)
+        self.waiting[stream] = len(wire)
         self.seat.wait(result, partial(self._later, stream, ident))
 
     def _later(self, stream: int, ident: bytes, answer: bytes | None) -> Awaitable[None] | None:
-        if stream in self.waiting:
-            self.waiting.discard(stream)
+        if self.waiting.pop(stream, None) is not None:
             self.respond(stream, answer, ident)
             self.office.touch(self)
         return None
+
+    def kept(self) -> int:
+        """Return the octets of requests that have come and are not answered."""
+        return super().kept() + self.http.kept() + sum(inquiry.size for inquiry in self.inquiries.values())
 
     # Responses ------------------------------------------------------------------------------------------------------
 
@@ -200,9 +156,7 @@ class Doh3(Asking):
         else:
             status, fields, body = 200, doh_message.headers(answer, time.time()), ident + answer
         self.seat.count(str(status))
-        self.http.send_headers(stream, [(b":status", b"%d" % status), *fields])
-        self.http.send_data(stream, body, end_stream=True)
-        self.http.forget(stream)
+        self.http.respond(stream, ((b":status", b"%d" % status), *fields), body)
 
     def cancelled(self, stream: int) -> None:
         """The client gave a request up."""

@@ -65,6 +65,7 @@ class Doq(Asking):
             self.fail(Code.PROTOCOL_ERROR)
         elif size < whole:
             inflow.data = data
+            inflow.size = size
         else:
             del self.open[stream]
             if not end:
@@ -93,16 +94,14 @@ class Doq(Asking):
         if result is None or isinstance(result, bytes):
             more = self.answer(stream, result)
             if more is not None:
-                self.waiting.add(stream)
                 self.seat.worker.spawn(more)
             return
-        self.waiting.add(stream)
+        self.waiting[stream] = len(wire)
         self.seat.wait(result, partial(self._later, stream))
 
     def _later(self, stream: int, answer: bytes | None) -> Awaitable[None] | None:
-        if stream not in self.waiting:
+        if self.waiting.pop(stream, None) is None:
             return None
-        self.waiting.discard(stream)
         more = self.answer(stream, answer)
         self.office.touch(self)
         return more
@@ -114,7 +113,7 @@ class Doq(Asking):
         if answer is None:  # the reference leaves the stream open; RFC 9250 §4.3.2 has it reset
             self.transport.reset_stream(stream, Code.UNSPECIFIED_ERROR)
         elif answer.__class__ is Flow:
-            self.waiting.add(stream)
+            self.waiting[stream] = 0
             return self._flow(stream, answer)
         else:
             self.transport.send_stream_data(stream, framed(_ID, answer), end_stream=True)
@@ -146,7 +145,7 @@ class Doq(Asking):
             if not whole and stream in self.waiting:
                 self.transport.reset_stream(stream, Code.INTERNAL_ERROR)
                 self.office.touch(self)
-            self.waiting.discard(stream)
+            self.waiting.pop(stream, None)
 
     # What goes wrong ------------------------------------------------------------------------------------------------
 

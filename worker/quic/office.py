@@ -12,6 +12,8 @@ import asyncio
 import os
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aioquic._buffer import Buffer
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 MAX_HANDSHAKES = 256  # unfinished ones of a worker
 UNPROVED = 64  # of these of clients that may not be where they say
+IDLE_S = 1.0  # nobody's place is given away before
+LEAST_CID = 8  # octets of the ID that a client begins with (RFC 9000 §7.2)
 MAX_WAITING = 256  # first datagrams that wait for their turn
 MAX_LETTERS = 128  # a turn
 MAX_RESETS = 100  # stateless resets and other answers to strangers a second
@@ -88,7 +92,10 @@ class Office:
         peer = self.peers.get(cid)
         if peer is not None:
             self.touched[peer] = None
-            peer.received(data, way)
+            try:
+                peer.received(data, way)
+            except Exception as error:  # noqa: BLE001  as in `act`
+                peer.broken(error)
         else:
             self._unknown(seat, data, way, mailed)
 
@@ -109,7 +116,11 @@ class Office:
                 return
         if header.packet_type == QuicPacketType.ONE_RTT:
             self._reset(seat, cid, len(data), way)
-        elif header.packet_type == QuicPacketType.INITIAL and len(data) >= SMALLEST_MAX_DATAGRAM_SIZE:
+        elif (
+            header.packet_type == QuicPacketType.INITIAL
+            and len(data) >= SMALLEST_MAX_DATAGRAM_SIZE
+            and len(cid) >= LEAST_CID
+        ):
             self._waiting.append((seat, header, data, way))
             if not self._beginning:
                 self._beginning = True
@@ -211,7 +222,7 @@ class Office:
             self.register(cid, peer)
         crowd.touch(peer)
         self.touched[peer] = None
-        peer.received(data, way)
+        self.act(peer, partial(peer.received, data, way))
         if not transport.begun:  # it was no packet that could be read
             self.forget(peer)
 
@@ -228,6 +239,15 @@ class Office:
         self.touched.pop(peer, None)
         self.handshakes.pop(peer, None)
         self.worker.crowd.discard(peer)
+
+    def make_place(self, newcomer: Peer) -> bool:
+        """Have the connection of the newcomer's listener end that is idle longest; False where none is idle."""
+        idle = time.monotonic() - IDLE_S
+        for guest in self.worker.crowd:
+            if isinstance(guest, type(newcomer)) and guest is not newcomer and guest.idle_since(idle, newcomer.seat):
+                guest.shut(guest.quiet_code)
+                return True
+        return False
 
     # Turns ----------------------------------------------------------------------------------------------------------
 
@@ -247,8 +267,15 @@ class Office:
         worker = self.worker
         worker.begin_burst()
         for peer in touched:
-            peer.process()
+            self.act(peer, peer.process)
         worker.end_burst()
         now = time.monotonic()
         for peer in touched:
-            peer.transmit(now)
+            self.act(peer, partial(peer.transmit, now))
+
+    def act(self, peer: Peer, act: Callable[[], None]) -> None:
+        """Do something with a connection; what goes wrong is its affair alone."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001  a client that confuses the library must not disturb the others
+            peer.broken(error)

@@ -5,12 +5,14 @@
 3. In the crowd it is worth what it makes us keep: octets, and `STREAM_BYTES` for each stream that waits for the client.
 4. A drain closes it at the first moment at which nothing is under way; after `LEAVE_S` only what was asked before the
    drain is waited for.
+5. What the library raises beyond the errors of QUIC ends this connection and nobody else's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from aioquic.quic.events import (
@@ -24,6 +26,9 @@ from aioquic.quic.events import (
     StreamReset,
 )
 
+from .. import core_metrics, log
+from .alarm import Alarm
+from .inflow import Inflow
 from .transport import Transport
 
 if TYPE_CHECKING:
@@ -35,7 +40,6 @@ STREAM_BYTES = 2048  # what an open stream costs
 LEAVE_S = 1.0
 OWED_S = 4.0  # for queries that were under way when the drain began; less than a drain takes
 LINGER_S = 0.2  # for the first query of a client that connects while we leave
-IDLE_S = 1.0  # nobody's place is given away before
 
 
 class Peer:
@@ -53,7 +57,7 @@ class Peer:
         self.deadline = time.monotonic() + HANDSHAKE_S
         self.held = 0
         self.open: dict[int, Inflow] = {}
-        self.waiting: set[int] = set()  # streams whose answers are awaited
+        self.waiting: dict[int, int] = {}  # streams whose answers are awaited, with the octets of their queries
         self.served = time.monotonic()
         self.established = False
         self.leaving = False
@@ -61,8 +65,7 @@ class Peer:
         self._opened = 0
         self._owed: set[int] = set()
         self._until = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
+        self._alarm = Alarm(self._ring)
         self.moved: asyncio.Future[None] | None = None
 
     # What the protocols say ---------------------------------------------------------------------------------------
@@ -76,6 +79,14 @@ class Peer:
 
     def other(self, event: QuicEvent) -> None:
         """Take an event that only one protocol looks at."""
+
+    def kept(self) -> int:
+        """Return the octets of requests that have come and are not answered."""
+        return sum(self.waiting.values()) + sum(inflow.size for inflow in self.open.values())
+
+    def in_turn(self, stream: int, wire: bytes) -> None:
+        """Have a query answered that has waited in line."""
+        raise NotImplementedError
 
     def cancelled(self, stream: int) -> None:
         """The client gave a stream up."""
@@ -103,10 +114,11 @@ class Peer:
                     self.data(event.stream_id, event.data, event.end_stream)
             else:
                 self._rarer(event)
-        if self.established and not self.closed:
+        if transport.left:
+            self._gone()
+        elif self.established and not self.closed:
             self._see()
-            if self.moved is not None and not self.moved.done():
-                self.moved.set_result(None)
+            self._move()
 
     def _rarer(self, event: QuicEvent) -> None:
         if isinstance(event, ConnectionIdIssued):
@@ -121,8 +133,13 @@ class Peer:
         elif isinstance(event, (StreamReset, StopSendingReceived)) and not self.closed:
             self.other(event)
             self.open.pop(event.stream_id, None)
-            self.waiting.discard(event.stream_id)
+            self.drop(event.stream_id)
             self.cancelled(event.stream_id)
+
+    def drop(self, stream: int) -> None:
+        """Give up a query that waits."""
+        if self.waiting.pop(stream, None) is not None:
+            self.seat.line.pop((self, stream), None)
 
     def _see(self) -> None:
         """Note streams that the client has opened, those without an octet included."""
@@ -157,7 +174,7 @@ class Peer:
         elif not self.leaving:
             first = next(iter(self.open.values()), None)
             self.deadline = float("inf") if first is None else first.since + self.seat.listener.read_s
-        held = self.transport.held() + STREAM_BYTES * len(self.open)
+        held = self.transport.held() + STREAM_BYTES * len(self.open) + self.kept()
         if held or self.held:
             crowd.hold(self, held)
 
@@ -165,26 +182,19 @@ class Peer:
 
     def _arm(self) -> None:
         at = self.transport.get_timer()
-        if at is None:
-            return
-        if self._timer is not None:
-            if self._timer_at <= at:
-                return
-            self._timer.cancel()
-        self._timer_at = at
-        self._timer = asyncio.get_running_loop().call_at(at, self._fire)
+        if at is not None:
+            self._alarm.set(at)
 
-    def _fire(self) -> None:
-        self._timer = None
+    def _ring(self) -> None:
         at = self.transport.get_timer()
         if at is None or not self.cids:
             return
-        now = max(time.monotonic(), self._timer_at)
+        now = max(time.monotonic(), self._alarm.at)
         if at <= now:
-            self.transport.handle_timer(now)
+            self.office.act(self, partial(self.transport.handle_timer, now))
             self.office.touch(self)
         else:
-            self._arm()
+            self._alarm.set(at)
 
     # Its end ------------------------------------------------------------------------------------------------------
 
@@ -198,21 +208,12 @@ class Peer:
         self.established = True
         seat.listener.connections.add(1)
         most = seat.limits.connections
-        if most and seat.listener.connections.get() > most and not self._take_place():
+        if most and seat.listener.connections.get() > most and not self.office.make_place(self):
             self.shut(self.excess_code, "too many connections")
             return
         now = time.monotonic()
         self.deadline = now + LINGER_S if self.leaving else float("inf")
         self.begin()
-
-    def _take_place(self) -> bool:
-        """Have the connection of this listener that is idle longest end; False where none is idle."""
-        idle = time.monotonic() - IDLE_S
-        for guest in self.seat.worker.crowd:
-            if isinstance(guest, Peer) and guest is not self and guest.idle_since(idle, self.seat):
-                guest.shut(guest.quiet_code)
-                return True
-        return False
 
     def idle_since(self, when: float, seat: QuicSeat) -> bool:
         """Tell whether it is a connection of the same listener that nothing was asked on since."""
@@ -223,30 +224,38 @@ class Peer:
         """Close with an error code: an application's, or with a frame type one of QUIC."""
         if self.closed:
             return
-        self.closed = True
-        if self.established:
-            self.seat.listener.connections.add(-1)
+        self._close()
         self.transport.close(code, frame_type, reason)
-        self.open.clear()
-        self.waiting.clear()
-        if self.moved is not None and not self.moved.done():
-            self.moved.set_result(None)
         self.office.handshakes.pop(self, None)
         self.seat.worker.crowd.discard(self)
         self.office.touch(self)
 
-    def _gone(self) -> None:
-        if not self.closed:
-            self.closed = True
-            if self.established:
-                self.seat.listener.connections.add(-1)
-            if self.moved is not None and not self.moved.done():
-                self.moved.set_result(None)
+    def _close(self) -> None:
+        """Give away its place, and what was to be answered."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.established:
+            self.seat.listener.connections.add(-1)
         self.open.clear()
-        self.waiting.clear()
-        if self._timer is not None:
-            self._timer.cancel()
+        for stream in list(self.waiting):
+            self.drop(stream)
+        self._move()
+
+    def _move(self) -> None:
+        if self.moved is not None and not self.moved.done():
+            self.moved.set_result(None)
+
+    def _gone(self) -> None:
+        self._close()
+        self._alarm.cancel()
         self.office.forget(self)
+
+    def broken(self, error: Exception) -> None:
+        """End it without a word: the library has lost its way."""
+        log.trace_once(error)
+        core_metrics.count_panic()
+        self._gone()
 
     def close(self) -> None:
         """Its time is over."""
@@ -255,7 +264,7 @@ class Peer:
             return
         now = time.monotonic()
         if self.leaving:
-            if now < self._until and self._owed & self.waiting:
+            if now < self._until and self._owed & self.waiting.keys():
                 self.deadline = now + LINGER_S
             else:
                 self.shut(self.quiet_code)
@@ -282,13 +291,3 @@ class Peer:
             self._owed, self._until = set(self.waiting), now + OWED_S
             busy = not self.established or self.open or self.waiting
             self.deadline = now + (LEAVE_S if busy else 0.0)
-
-
-class Inflow:
-    """A request that is not whole yet, and when it began (monotonic s)."""
-
-    __slots__ = ("data", "since")
-
-    def __init__(self, since: float) -> None:
-        self.since = since
-        self.data = b""

@@ -73,7 +73,7 @@ class QuicSeat:
         self.make_peer = PEERS[listener.transport]
         listener.connections.reset()
         self.busy = 0
-        self.line: dict[Callable[[], None], None] = {}  # who waits for a place among the busy, in order
+        self.line: dict[tuple[Peer, int], bytes] = {}  # queries that wait for a place among the busy, in order
         self.reading = False
         self._packet_info = has_packet_info(sock)
         self._kind = _V6 if sock.family == socket.AF_INET6 else _V4
@@ -153,9 +153,8 @@ class QuicSeat:
 
     def _next(self) -> None:
         while self.line and self.busy < self.limits.queries:
-            first = next(iter(self.line))
-            del self.line[first]
-            first()
+            peer, stream = first = next(iter(self.line))
+            peer.in_turn(stream, self.line.pop(first))
 
     # Mail -----------------------------------------------------------------------------------------------------------
 

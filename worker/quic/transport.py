@@ -3,11 +3,13 @@
 1. This module alone touches private names of aioquic, whose version is pinned for it; `tests/worker/quic` holds it to
    what they must do.
 2. Credit for data is given by what is still buffered, never by what came: a client that leaves gaps runs out of it.
+3. What a client never acknowledges is kept only as far as the congestion window goes; acknowledgements are not.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from aioquic import tls
@@ -19,6 +21,7 @@ from aioquic.quic.connection import (
     QuicConnectionId,
     QuicConnectionState,
     QuicReceiveContext,
+    stream_is_client_initiated,
     stream_is_unidirectional,
 )
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
@@ -28,6 +31,7 @@ from .credentials import WINDOW_BYTES
 
 if TYPE_CHECKING:
     from aioquic._buffer import Buffer
+    from aioquic.quic.connection import QuicNetworkPath
     from aioquic.quic.packet_builder import QuicPacketBuilder
     from aioquic.quic.recovery import QuicPacketSpace
     from aioquic.quic.stream import QuicStream
@@ -38,6 +42,10 @@ if TYPE_CHECKING:
 MAX_CRYPTO_BYTES = 1 << 16  # of a client's handshake messages
 BUFFERED_BYTES = 1 << 17  # of a connection that may lie beyond a gap before credit is withheld
 MOST_CIDS = 4  # of a connection at a time
+MOST_GAPS = 128  # in what came of a stream; the largest request fits into 60 packets
+GAP_BYTES = 128  # what we need to remember one
+MOST_ACKS = 256  # packets that need no acknowledgement and wait for one all the same
+LINGER_S = 1.0  # for packets behind our close (RFC 9000 §10.2.1), however slow the client says it is
 LEAST_UNI_STREAMS = 3  # RFC 9114 §6.2: control, QPACK encoder, QPACK decoder
 logging.getLogger("quic").disabled = True  # what clients do wrong is counted, not logged
 
@@ -62,6 +70,7 @@ class Transport(QuicConnection):
         self._credentials = credentials
         self._issuer = issuer
         self._secret = secret
+        self._prune_at = MOST_ACKS
         first = self._host_cids[0]
         first.cid = issuer.issue()
         first.stateless_reset_token = reset_token(secret, first.cid)
@@ -85,14 +94,29 @@ class Transport(QuicConnection):
         """Whether a packet of the client could be read."""
         return self._state is not QuicConnectionState.FIRSTFLIGHT
 
+    @property
+    def left(self) -> bool:
+        """Whether the client has closed it: nothing more comes, and nothing may be sent (RFC 9000 §10.2.2)."""
+        return self._state is QuicConnectionState.DRAINING
+
+    @property
+    def proved(self) -> Hashable:
+        """The last address from which the client has answered; it may be going on from another (RFC 9000 §9.3)."""
+        paths = self._network_paths
+        address: Hashable = next((path.addr for path in paths if path.is_validated), paths[0].addr)
+        return address
+
     def unsent(self, stream_id: int) -> int:
         """Return how much of an answer the client has not acknowledged."""
         stream = self._streams.get(stream_id)
         return len(stream.sender._buffer) if stream is not None else 0
 
     def held(self) -> int:
-        """Return the octets kept for all streams: what came behind gaps, and answers not taken."""
-        return sum(len(one.receiver._buffer) + len(one.sender._buffer) for one in self._streams.values())
+        """Return the octets kept for all streams: what came behind gaps, the gaps, and answers not taken."""
+        return sum(
+            len(one.receiver._buffer) + len(one.sender._buffer) + GAP_BYTES * len(one.receiver._ranges)
+            for one in self._streams.values()
+        )
 
     def finish_reading(self, stream_id: int) -> None:
         """Forget the client's half of a stream: what more it sends there is not looked at."""
@@ -116,7 +140,13 @@ class Transport(QuicConnection):
         return 0
 
     def send_stream_data(self, stream_id: int, data: bytes, end_stream: bool = False) -> None:
-        """Send on a stream, and acknowledge what came with the same packet instead of a little later with another."""
+        """Send on a stream, and acknowledge what came with the same packet instead of a little later with another.
+
+        Nothing goes out on a stream that the client does not want to hear any more.
+        """
+        stream = self._streams.get(stream_id)
+        if stream.sender._reset_error_code is not None if stream else stream_is_client_initiated(stream_id):
+            return
         super().send_stream_data(stream_id, data, end_stream)
         space = self._spaces.get(tls.Epoch.ONE_RTT)
         if space is not None and space.ack_at is not None:
@@ -141,6 +171,39 @@ class Transport(QuicConnection):
             raise QuicConnectionError(QuicErrorCode.CRYPTO_BUFFER_EXCEEDED, frame_type, "too much crypto data")
         buf.seek(start)
         super()._handle_crypto_frame(context, frame_type, buf)
+        self._judge_gaps(self._crypto_streams[context.epoch], frame_type)
+
+    def _handle_stream_frame(self, context: QuicReceiveContext, frame_type: int, buf: Buffer) -> None:
+        start = buf.tell()
+        stream_id = buf.pull_uint_var()
+        buf.seek(start)
+        super()._handle_stream_frame(context, frame_type, buf)
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            self._judge_gaps(stream, frame_type)
+
+    def _judge_gaps(self, stream: QuicStream, frame_type: int) -> None:
+        # The library looks at all of them for each frame.
+        if len(stream.receiver._ranges) > MOST_GAPS:
+            raise QuicConnectionError(QuicErrorCode.INTERNAL_ERROR, frame_type, "too many gaps")
+
+    def _close_begin(self, is_initiator: bool, now: float) -> None:
+        super()._close_begin(is_initiator, now)
+        assert self._close_at is not None
+        self._close_at = min(self._close_at, now + LINGER_S)
+
+    def _flush_builder(
+        self, builder: QuicPacketBuilder, network_path: QuicNetworkPath, peer_cid: bytes, now: float
+    ) -> list[tuple[bytes, Hashable]]:
+        flushed = super()._flush_builder(builder, network_path, peer_cid, now)
+        for space in self._spaces.values():
+            sent = space.sent_packets
+            if len(sent) > self._prune_at:
+                # RFC 9002 §2: what holds acknowledgements alone is not in flight; the library keeps it all the same.
+                for number in [number for number, packet in sent.items() if not packet.in_flight]:
+                    del sent[number]
+                self._prune_at = len(sent) + MOST_ACKS
+        return flushed
 
     def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
         data = self._local_max_data
