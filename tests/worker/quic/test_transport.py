@@ -2,83 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
-import ssl
-
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 
 pytest.importorskip("aioquic")
 from aioquic import tls
-from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.connection import QuicConnection
-from aioquic.quic.events import QuicEvent, StreamDataReceived
+from aioquic.quic.events import StreamDataReceived, StreamReset
 from aioquic.quic.packet import QuicErrorCode
 
-from shardns.worker.quic.cids import LENGTH, Issuer, Origin, home, origin, reset_token
-from shardns.worker.quic.credentials import WINDOW_BYTES, Credentials
-from shardns.worker.quic.transport import MOST_CIDS, Transport
+from shardns.worker.quic.cids import home, origin, reset_token
+from shardns.worker.quic.credentials import WINDOW_BYTES
+from shardns.worker.quic.transport import LINGER_S, MOST_ACKS, MOST_CIDS, MOST_GAPS
 
-SECRET = bytes(32)
-CLIENT, SERVER = ("192.0.2.1", 1), ("192.0.2.2", 2)
-
-
-def credentials() -> Credentials:
-    """Return a fresh key with a certificate."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "dns.test")])
-    now = datetime.datetime.now(datetime.UTC)
-    day = datetime.timedelta(days=1)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
-    ).sign(key, hashes.SHA256())
-    configuration = QuicConfiguration(
-        is_client=False,
-        alpn_protocols=["doq"],
-        connection_id_length=LENGTH,
-        max_stream_data=WINDOW_BYTES,
-        max_data=2 * WINDOW_BYTES,
-    )
-    configuration.certificate, configuration.private_key = certificate, key
-    return Credentials(configuration)
-
-
-class Pair:
-    """A client and our side with nothing between; `now` passes only when it is told to."""
-
-    def __init__(self, max_streams: int = 10) -> None:
-        self.now = 1000.0
-        configuration = QuicConfiguration(is_client=True, alpn_protocols=["doq"], verify_mode=ssl.CERT_NONE)
-        self.client = QuicConnection(configuration=configuration)
-        self.client.connect(SERVER, self.now)
-        self.server = Transport(
-            credentials(),
-            Issuer(SECRET, Origin(5, 1), 1, 3),
-            SECRET,
-            max_streams,
-            original=self.client.original_destination_connection_id,
-        )
-        self.seen: list[QuicEvent] = []
-        self.exchange()
-
-    def exchange(self) -> None:
-        """Let packets go both ways until there are no more."""
-        for _ in range(50):
-            self.now += 0.03  # acknowledgements and paced packets become due
-            there = self.client.datagrams_to_send(self.now)
-            for data, _ in there:
-                self.server.receive_datagram(data, CLIENT, self.now)
-            while (event := self.server.next_event()) is not None:
-                self.seen.append(event)
-            back = self.server.datagrams_to_send(self.now)
-            for data, _ in back:
-                self.client.receive_datagram(data, SERVER, self.now)
-            while self.client.next_event() is not None:
-                continue
-            if not there and not back:
-                return
+from .pair import CLIENT, SECRET, Pair
 
 
 def test_all_connection_ids_lead_here() -> None:
@@ -168,3 +103,75 @@ def test_an_answer_takes_the_acknowledgement_along() -> None:
     pair.server.send_stream_data(0, b"y", True)
     assert len(pair.server.datagrams_to_send(pair.now)) == 1
     assert all(space.ack_at is None for space in pair.server._spaces.values())
+
+
+def test_gaps_in_a_stream_end_the_connection_before_they_are_many() -> None:
+    pair = Pair()
+    sender = pair.client._get_or_create_stream_for_send(0).sender
+    sender.write(bytes(4 * MOST_GAPS))
+    for octet in range(0, 4 * MOST_GAPS, 2):
+        sender._pending.subtract(octet, octet + 1)
+    for _ in range(30):
+        pair.exchange()
+    assert pair.server._close_event is not None
+    assert pair.server._close_event.error_code == QuicErrorCode.INTERNAL_ERROR
+    assert len(pair.server._streams[0].receiver._ranges) < 2 * MOST_GAPS
+
+
+def test_acknowledgements_that_are_never_acknowledged_are_not_kept() -> None:
+    pair = Pair()
+    pair.client._loss._cc.congestion_window = 1 << 30
+    sent = 0
+    for number in range(8 * MOST_ACKS):
+        pair.now += 0.05
+        pair.client.send_ping(number)
+        for data, _ in pair.client.datagrams_to_send(pair.now):
+            pair.server.receive_datagram(data, CLIENT, pair.now)
+        pair.now += 0.05
+        sent += len(pair.server.datagrams_to_send(pair.now))
+    assert sent > 4 * MOST_ACKS
+    assert len(pair.server._spaces[tls.Epoch.ONE_RTT].sent_packets) <= 2 * MOST_ACKS
+
+
+def test_nothing_is_sent_to_who_does_not_want_to_hear_it() -> None:
+    pair = Pair()
+    pair.client.send_stream_data(0, b"x", True)
+    pair.exchange()
+    pair.client._streams[0].receiver.stop(3)
+    pair.exchange()
+    pair.server.send_stream_data(0, b"y", True)
+    pair.server.send_stream_data(400, b"y", True)
+    pair.exchange()
+    assert pair.server._close_event is None
+    assert [event for event in pair.heard if isinstance(event, StreamDataReceived)] == []
+    assert [event.error_code for event in pair.heard if isinstance(event, StreamReset)] == [3]
+
+
+def test_a_client_that_calls_itself_slow_is_not_waited_for_when_all_is_over() -> None:
+    pair = Pair()
+    pair.server._loss.max_ack_delay = 16.0
+    pair.server.close(2)
+    pair.server.datagrams_to_send(pair.now)
+    timer = pair.server.get_timer()
+    assert timer is not None and timer <= pair.now + LINGER_S
+
+
+def test_a_client_that_has_closed_is_known_to_have_left() -> None:
+    pair = Pair()
+    assert not pair.server.left
+    pair.client.close()
+    pair.exchange()
+    assert pair.server.left
+
+
+def test_an_address_counts_when_its_client_has_answered_from_there() -> None:
+    pair = Pair()
+    stranger = ("198.51.100.7", 7)
+    pair.client.send_stream_data(0, b"x", True)
+    for data, _ in pair.client.datagrams_to_send(pair.now):
+        pair.server.receive_datagram(data, stranger, pair.now)
+    assert pair.server.get_peer_address() == stranger  # where answers go, as far as the amplification limit allows
+    assert pair.server.proved == CLIENT
+    pair.address = stranger
+    pair.exchange()
+    assert pair.server.proved == stranger
