@@ -92,10 +92,7 @@ class Office:
         peer = self.peers.get(cid)
         if peer is not None:
             self.touched[peer] = None
-            try:
-                peer.received(data, way)
-            except Exception as error:  # noqa: BLE001  as in `act`
-                peer.broken(error)
+            self.act(peer, partial(peer.received, data, way))
         else:
             self._unknown(seat, data, way, mailed)
 
