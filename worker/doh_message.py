@@ -40,24 +40,41 @@ class HttpError(NamedTuple):
 
 NOT_FOUND: Final = HttpError(404, b"\n")
 INVALID: Final = HttpError(400, b"invalid request\n")
+TOO_LARGE: Final = HttpError(431, b"431 Request Header Fields Too Large")
 NO_RESPONSE: Final = HttpError(500, b"No response\n")
+
+
+def refusal(method: bytes, target: bytes, size: int) -> HttpError | None:
+    """Return what a request is answered whose body, of so many octets as it says, need not be waited for."""
+    if _path(target) != PATH:
+        return NOT_FOUND
+    return INVALID if size > MAX_BODY_BYTES or method not in (b"GET", b"POST") else None
 
 
 def message(method: bytes, target: bytes, body: bytes) -> bytes | HttpError:
     """Return the DNS message of a request; `target` is its path with the query string."""
-    path, _, parameters = target.partition(b"?")
-    if path != PATH:
+    if _path(target) != PATH:
         return NOT_FOUND
     if method == b"POST":
         return body if len(body) <= MAX_BODY_BYTES else INVALID
-    return _parameter(parameters) if method == b"GET" else INVALID
+    return _parameter(target.partition(b"?")[2]) if method == b"GET" else INVALID
+
+
+def _path(target: bytes) -> bytes:
+    path = target.partition(b"?")[0]
+    return unquote_to_bytes(path) if b"%" in path else path
 
 
 def _parameter(parameters: bytes) -> bytes | HttpError:
-    found = [part[4:] for part in parameters.split(b"&") if part.startswith(b"dns=")]
+    if parameters.startswith(b"dns=") and b"&" not in parameters:  # the usual request
+        found = [parameters[4:]]
+    else:
+        found = [
+            value for name, _, value in (part.partition(b"=") for part in parameters.split(b"&")) if name == b"dns"
+        ]
     if len(found) != 1 or len(found[0]) > 3 * MAX_PARAMETER:
         return INVALID
-    text = unquote_to_bytes(found[0])
+    text = unquote_to_bytes(found[0]) if b"%" in found[0] else found[0]
     # RFC 8484 §6: base64url without padding
     if len(text) > MAX_PARAMETER or len(text) % 4 == 1 or not _BASE64URL.fullmatch(text):
         return INVALID

@@ -9,6 +9,7 @@ import asyncio
 import errno
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from .dispatch import Dispatch
 from .encrypted import Encrypted
 from .ends import Ends, of
 from .memo import Budget, Memo
+from .places import Places, Tenant
 from .proxyproto.policy import Policy
 from .proxyproto.stream import admit
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 MAX_ACCEPTS = 64  # a turn of the event loop
 UNSENT_BYTES = 1 << 17  # of answers kept in the kernel for a client that does not take them
 PAUSE_S = 0.1  # before the next try where no descriptor is free
+FULL_S = 0.05  # before the next try where all places of the listener are taken
+IDLE_S = 1.0  # without a request, before a connection gives its place to a newcomer
+MAX_YIELDS = 16  # that go at a time
 FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -41,11 +46,13 @@ class TcpSocket:
         accepted: Callable[[TcpSocket, Ends], asyncio.Protocol],
         context: ssl.SSLContext | None = None,
         policy: Policy | None = None,
+        places: Places | None = None,
     ) -> None:
         self.worker = worker
         self.accepted = accepted
         self.context = context
         self.policy = policy
+        self.places = places
         self.sock = sock
         self.dispatch = dispatch
         self.memos = (Memo(budget), Memo(budget)) if budget is not None else None
@@ -73,6 +80,9 @@ class TcpSocket:
     def _accept(self) -> None:
         loop, crowd = asyncio.get_running_loop(), self.worker.crowd
         for _ in range(MAX_ACCEPTS):
+            if self.places is not None and not self.places.free():
+                self._wait_for_place()
+                return
             try:
                 conn, _ = self.sock.accept()
             except OSError as error:
@@ -81,6 +91,8 @@ class TcpSocket:
                     loop.call_later(PAUSE_S, self._listen)
                 return
             conn.setblocking(False)
+            if self.places is not None:
+                conn = self.places.take(conn)
             if len(crowd) >= crowd.most:
                 crowd.make_room()
             ends = of(conn)
@@ -91,6 +103,15 @@ class TcpSocket:
                 admit(self, self.policy, conn, ends)
             else:
                 self.open(conn, ends)
+
+    def _wait_for_place(self) -> None:
+        """Leave who comes in the backlog until somebody goes; who has asked nothing for a while is asked to."""
+        loop, before = asyncio.get_running_loop(), time.monotonic() - IDLE_S
+        loop.remove_reader(self.sock.fileno())
+        loop.call_later(FULL_S, self._listen)
+        idle = [guest for guest in self.worker.crowd if isinstance(guest, Tenant) and guest.yields(self, before)]
+        for guest in idle[:MAX_YIELDS]:
+            guest.close()
 
     def open(self, conn: socket.socket, ends: Ends) -> None:
         """Serve an accepted connection."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from .channel import Lent
 from .dispatch import Dispatch
 from .ends import Ends
+from .places import places
 from .proxyproto.policy import policy as proxy_policy
 from .proxyproto.udp import ProxiedUdpSocket
 from .tcp import TcpSocket
@@ -58,5 +59,6 @@ def seats(worker: Worker, lent: Lent, dispatch: Dispatch) -> list[Seat]:
         module = import_module(f".{_STREAMS[transport]}", __package__)
         accepted = cast("Callable[[TcpSocket, Ends], asyncio.Protocol]", module.accepted)
         context = worker.spawned.contexts.get(lent.index)
-        made += [TcpSocket(worker, sock, dispatch, worker.budget, accepted, context, policy) for sock in lent.tcp]
+        room = places(worker.spawned.model, dispatch.listener)
+        made += [TcpSocket(worker, sock, dispatch, worker.budget, accepted, context, policy, room) for sock in lent.tcp]
     return made
