@@ -164,11 +164,10 @@ class Encrypted(asyncio.Transport, asyncio.Protocol):
         """Encrypt and send."""
         if self.silent or self.raw.is_closing():
             return
-        at = 0
-        with memoryview(data) as octets:
-            while at < len(octets):  # a call takes one record
-                at += self.tls.write(octets[at:])
-        self._flush()
+        at = self.tls.write(data) if data else 0  # a call takes one record
+        while at < len(data):
+            at += self.tls.write(memoryview(data)[at:])
+        self.raw.write(self.outgoing.read())
 
     def can_write_eof(self) -> bool:
         """Half of a connection can be closed (RFC 8446 §6.1)."""

@@ -9,7 +9,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+
+from tests.certify import example
 
 from . import data, run, servers, zoneload
 from .rows import ROWS, Row
@@ -91,9 +94,12 @@ def start_row(row: Row, folder: Path, chosen: list[str], stack: ExitStack) -> li
         home = folder / f"{row.name}-{name}-{core}"
         home.mkdir()
         setup = servers.Setup(home, run.free_port(), zone, upstream=upstream)
+        if row.encrypted:
+            setup = replace(setup, encrypted=run.free_port(), pair=example())
         peer: Callable[[servers.Setup], servers.Command] | None = servers.PEERS.get(name)
         command = peer(setup) if peer else servers.shardns(setup, row.corefile)
         server = stack.enter_context(run.serving(name, command, home, setup.port, str(core)))
+        server.asked = setup.encrypted or setup.port
         run.wait_for_answer(server, f"ns1.{data.ORIGIN}", 30)
         return server
 

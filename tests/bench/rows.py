@@ -11,6 +11,11 @@ FILE = """example.org:@port {
     file @zone
 }
 """
+DOT = """example.org:@port tls://example.org:@encrypted {
+    tls @certificate @key
+    file @zone
+}
+"""
 LOG = """example.org:@port {
     errors
     log
@@ -45,6 +50,11 @@ class Row:
     fresh: bool = False
     upstream: bool = False
 
+    @property
+    def encrypted(self) -> bool:
+        """Tell whether the servers need a certificate."""
+        return self.transport not in ("udp", "tcp")
+
 
 ALL = ("knot", "nsd", "unbound")
 ROWS = {
@@ -54,6 +64,7 @@ ROWS = {
         Row("random", "the same names in ever new letter case", FILE, data.mixed, ALL, fresh=True),
         Row("nx", "names that do not exist, never repeated", FILE, data.absent, ALL, fresh=True),
         Row("tcp", "pipelined", FILE, data.same, ALL, transport="tcp"),
+        Row("dot", "DNS over TLS, pipelined", DOT, data.same, ("unbound",), transport="dot"),
         Row("cached", "cache + forward, hits", CACHE, data.same, ("unbound",), upstream=True),
         Row("miss", "cache + forward, never a hit", CACHE, data.fresh, ("unbound",), fresh=True, upstream=True),
         Row("stack", "errors, prometheus, loadbalance, cache, forward; hits", STACK, data.same, upstream=True),

@@ -51,12 +51,13 @@ class Sample:
 
 @dataclass
 class Running:
-    """A started server."""
+    """A started server. `port` is the one of plain DNS, `asked` the one that gets the load."""
 
     name: str
     port: int
     popen: subprocess.Popen[bytes]
     log: Path
+    asked: int = 0
 
     @property
     def pid(self) -> int:
@@ -152,7 +153,8 @@ def write_questions(path: Path, lines: Iterable[str]) -> Path:
 def measure(server: Running, questions: Path, load: Load) -> Sample:
     """Send the questions for some seconds; count answers, losses and the server's CPU time."""
     before = process.cpu_s(server.pid)
-    words = ["dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d", str(questions), "-m", load.transport]
+    words = ["dnsperf", "-s", "127.0.0.1", "-p", str(server.asked or server.port), "-d", str(questions)]
+    words += ["-m", load.transport]
     words += ["-l", f"{load.seconds:g}", "-c", str(load.clients), "-q", str(load.outstanding), "-T", "1", "-t", "2"]
     words += ["-n", "1"] if load.once else []
     done = subprocess.run(

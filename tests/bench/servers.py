@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
+
+from tests.certify import Pair
 
 from . import data
 
@@ -14,7 +17,10 @@ SHARDNS = str(Path(sys.executable).with_name("shardns"))
 
 @dataclass(frozen=True)
 class Setup:
-    """What a configuration is written from; `upstream` is the port that a forwarder asks."""
+    """What a configuration is written from.
+
+    `upstream` is the port that a forwarder asks, `encrypted` the one that is served with the certificate.
+    """
 
     folder: Path
     port: int
@@ -22,6 +28,8 @@ class Setup:
     origin: str = data.ORIGIN
     upstream: int = 0
     workers: int = 1
+    encrypted: int = 0
+    pair: Pair | None = None
 
 
 @dataclass(frozen=True)
@@ -47,10 +55,12 @@ def _program(name: str) -> str:
 
 
 def shardns(setup: Setup, corefile: str) -> Command:
-    """Configure shardns with the text of a Corefile; `@port`, `@zone` and `@upstream` are filled in."""
-    text = corefile.replace("@port", str(setup.port)).replace("@zone", str(setup.zone))
+    """Configure shardns with the text of a Corefile; `@port`, `@zone`, `@upstream` and the like are filled in."""
+    words = {"@port": setup.port, "@zone": setup.zone, "@upstream": f"127.0.0.1:{setup.upstream}"}
+    if setup.pair is not None:
+        words |= {"@encrypted": setup.encrypted, "@certificate": setup.pair.certificate, "@key": setup.pair.key}
     path = setup.folder / "Corefile"
-    path.write_text(text.replace("@upstream", f"127.0.0.1:{setup.upstream}"))
+    path.write_text(reduce(lambda text, word: text.replace(word, str(words[word])), words, corefile))
     runtime = setup.folder / "run"
     runtime.mkdir(exist_ok=True)
     words = [SHARDNS, "-conf", str(path), "--workers", str(setup.workers)]
@@ -95,8 +105,12 @@ def unbound(setup: Setup) -> Command:
         role = f'auth-zone:\n  name: {setup.origin}\n  zonefile: "{setup.zone}"\n'
         role += "  for-downstream: yes\n  for-upstream: no\n"
     path = setup.folder / "unbound.conf"
+    tls = ""
+    if setup.pair is not None:
+        tls = f"  interface: 127.0.0.1@{setup.encrypted}\n  tls-port: {setup.encrypted}\n"
+        tls += f'  tls-service-pem: "{setup.pair.certificate}"\n  tls-service-key: "{setup.pair.key}"\n'
     path.write_text(
-        f"server:\n  interface: 127.0.0.1\n  port: {setup.port}\n  num-threads: 1\n  do-daemonize: no\n"
+        f"server:\n  interface: 127.0.0.1\n  port: {setup.port}\n{tls}  num-threads: 1\n  do-daemonize: no\n"
         f'  username: ""\n  chroot: ""\n  directory: "{setup.folder}"\n  pidfile: ""\n  use-syslog: no\n'
         "  access-control: 127.0.0.0/8 allow\n  do-not-query-localhost: no\n  module-config: iterator\n"
         "  incoming-num-tcp: 200\n  outgoing-range: 4096\n  num-queries-per-thread: 2048\n"
