@@ -13,6 +13,7 @@ from shardns.worker.channel import Quiesce, Reloaded
 from .crew import Crew, name
 from .events import (
     Admit,
+    Again,
     Answer,
     Asked,
     Check,
@@ -33,6 +34,7 @@ from .events import (
 from .generation import Child, Generation, State
 
 WRAP = "starting with listener file descriptors: "
+RENEWAL = "renewal"  # of certificates: nobody asked for another configuration
 SIGNALS = ("SIGUSR1", "SIGUSR2", "SIGHUP")
 QUIESCE_S = 1.0
 START_S = 5.0
@@ -78,7 +80,8 @@ class Change(Crew):
         """Begin to prepare a generation."""
         self._numbers += 1
         self.next = Generation(self._numbers)
-        self.do(Check(self.next.number))
+        renewal = bool(self._asked) and all(one.source == RENEWAL for one in self._asked)
+        self.do(Again(self.next.number) if renewal else Check(self.next.number))
 
     def checked(self, event: Checked) -> None:
         """The configuration has been read."""

@@ -16,7 +16,7 @@ Level = Literal["info", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Somebody wants a reload. `source` is a signal's name, `reload` (the plugin) or `control`.
+    """Somebody wants a reload. `source` is a signal's name, `reload` (the plugin), `control` or `renewal`.
 
     `child` or `ticket` say who waits for the outcome; `workers` changes how many there are (0: as before).
     """
@@ -100,6 +100,13 @@ Event = Asked | Edited | Checked | Prepared | Opened | Said | Gone | Signalled |
 @dataclass(frozen=True, slots=True)
 class Check:
     """Have a checker read the configuration for this generation; `Checked` follows."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Have this generation made from the model that serves, its files looked at anew; `Checked` follows."""
 
     generation: int
 
@@ -224,6 +231,6 @@ class Exit:
 
 
 Action = (
-    Check | Prepare | Fork | Send | Kill | Open | Admit | Unlisten | Trim | Discard | Log | Print | Pidfile | Notify
-    | Answer | Exit
+    Check | Again | Prepare | Fork | Send | Kill | Open | Admit | Unlisten | Trim | Discard | Log | Print | Pidfile
+    | Notify | Answer | Exit
 )  # fmt: skip

@@ -8,12 +8,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from setproctitle import setproctitle
 
 from shardns.worker.channel import Any as AnyMessage
-from shardns.worker.encryption import EncryptionError
+from shardns.worker.encryption import EncryptionError, restamped
 from shardns.worker.priority import let_return
 
 from . import checker, folder, notify, process
@@ -22,6 +23,7 @@ from .children import ENTRIES, Children, Entry, Material
 from .control import Control, Request
 from .events import (
     Action,
+    Again,
     Answer,
     Asked,
     Check,
@@ -183,6 +185,8 @@ class Master:
         match action:
             case Check(generation):
                 self._inspection.start(generation, self._job())
+            case Again(generation):
+                self._inspected(generation, self._renewed())
             case Answer(ticket, ok, text):
                 self.control.answer(ticket, {"ok": ok, "text": text})
             case Exit(status, text):
@@ -194,6 +198,11 @@ class Master:
                 event = self.performer.perform(action)
                 if event is not None:
                     self._events.append(event)
+
+    def _renewed(self) -> checker.Report:
+        report = self.performer.committed
+        assert report.model is not None
+        return replace(report, model=restamped(report.model), warnings=())
 
     def _job(self) -> checker.Job:
         first = not self.supervisor.live

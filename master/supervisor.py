@@ -16,12 +16,13 @@ from shardns.worker.channel import (
     Ready,
     Relay,
     Reload,
+    Renew,
     Started,
     Stopped,
     Stopping,
 )
 
-from .change import Change
+from .change import RENEWAL, Change
 from .crew import DRAIN_S, GRACE_S
 from .events import (
     Action,
@@ -118,6 +119,8 @@ class Supervisor(Change):
                 self._stopped(ok)
             case Reload() if generation is self.live:
                 self.ask(Asked("reload", child=child.id))
+            case Renew() if generation is self.live:
+                self.ask(Asked(RENEWAL))
             case Flush():
                 self.flush(generation, child, event.message)
             case Flushed(token=token):

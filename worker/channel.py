@@ -78,6 +78,10 @@ class Reload(Message, frozen=True):
     """The `reload` plugin saw a change. The master answers with `Reloaded`."""
 
 
+class Renew(Message, frozen=True):
+    """Certificate files have changed: the same model in a new generation. Nothing is answered."""
+
+
 class Flushed(Message, frozen=True):
     """All counters of this worker stand in its metrics file."""
 
@@ -141,8 +145,8 @@ class Reloaded(Message, frozen=True):
 
 
 Any = (
-    Ready | Heartbeat | Failed | Fatal | Drained | Started | Quiesced | Stopped | Reload | Flushed | Flush | Relay
-    | Forget | Read | Drain | Start | Quiesce | Stopping | Reloaded
+    Ready | Heartbeat | Failed | Fatal | Drained | Started | Quiesced | Stopped | Reload | Renew | Flushed | Flush
+    | Relay | Forget | Read | Drain | Start | Quiesce | Stopping | Reloaded
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()

@@ -15,7 +15,7 @@ from typing import Any
 
 from shardns.config.model import Listening, Model, Timeouts, listeners
 
-from .channel import Fatal, Flush, Relay, Reload, Spawn, send
+from .channel import Fatal, Flush, Relay, Reload, Renew, Spawn, send
 from .dispatch import Dispatch
 from .listener import Listener
 from .plugin import Plugin
@@ -106,6 +106,10 @@ class Generation:
         """The master's answer to `request_reload`."""
         if self._reloading is not None and not self._reloading.done():
             self._reloading.set_result((ok, text))
+
+    def request_renewal(self) -> None:
+        """Ask the master for a generation of the same model: files that it is made of have changed."""
+        send(self.channel, Renew())
 
     async def request_flush(self) -> None:
         """Have all workers write out their counters; returns when they did, or after half a second."""

@@ -63,6 +63,10 @@ class Scope:
         """Ask the master for a reload; returns whether it came about, and the reason where it did not."""
         return await self.generation.request_reload()
 
+    def renew(self) -> None:
+        """Ask the master for a generation of the same model."""
+        self.generation.request_renewal()
+
     async def flush(self) -> None:
         """Have all workers write out their counters."""
         await self.generation.request_flush()

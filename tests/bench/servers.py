@@ -56,11 +56,11 @@ def _program(name: str) -> str:
 
 def shardns(setup: Setup, corefile: str) -> Command:
     """Configure shardns with the text of a Corefile; `@port`, `@zone`, `@upstream` and the like are filled in."""
-    words = {"@port": setup.port, "@zone": setup.zone, "@upstream": f"127.0.0.1:{setup.upstream}"}
+    filled: dict[str, object] = {"@port": setup.port, "@zone": setup.zone, "@upstream": f"127.0.0.1:{setup.upstream}"}
     if setup.pair is not None:
-        words |= {"@encrypted": setup.encrypted, "@certificate": setup.pair.certificate, "@key": setup.pair.key}
+        filled |= {"@encrypted": setup.encrypted, "@certificate": setup.pair.certificate, "@key": setup.pair.key}
     path = setup.folder / "Corefile"
-    path.write_text(reduce(lambda text, word: text.replace(word, str(words[word])), words, corefile))
+    path.write_text(reduce(lambda text, word: text.replace(word, str(filled[word])), filled, corefile))
     runtime = setup.folder / "run"
     runtime.mkdir(exist_ok=True)
     words = [SHARDNS, "-conf", str(path), "--workers", str(setup.workers)]

@@ -12,6 +12,7 @@ import pytest
 from tests.bench import data, process, rows, servers
 from tests.bench.__main__ import ratio
 from tests.bench.run import Sample, question
+from tests.certify import example
 
 
 def test_names_and_questions_are_the_same_in_every_run() -> None:
@@ -62,7 +63,8 @@ def test_peers_are_configured_for_one_core(name: str, tmp_path: Path) -> None:
 
 def test_every_row_has_a_corefile_with_its_placeholders_filled(tmp_path: Path) -> None:
     for row, upstream in itertools.product(rows.ROWS.values(), (5399,)):
-        command = servers.shardns(servers.Setup(tmp_path, 5301, tmp_path / "db", upstream=upstream), row.corefile)
+        setup = servers.Setup(tmp_path, 5301, tmp_path / "db", upstream=upstream, encrypted=5302, pair=example())
+        command = servers.shardns(setup, row.corefile)
         assert command.words[-1] == "1"
         assert "@" not in (tmp_path / "Corefile").read_text()
 

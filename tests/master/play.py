@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from shardns.master.events import (
     Action,
+    Again,
     Answer,
     Asked,
     Check,
@@ -125,7 +126,7 @@ class Play:
 
     def checked(self, text: str = "", workers: int = 0) -> None:
         """The checker of the newest generation is done."""
-        number = max(action.generation for action in self.done if isinstance(action, Check))
+        number = max(action.generation for action in self.done if isinstance(action, (Again, Check)))
         self.tell(Checked(number, text, text and f"{text}\n  --> Corefile:1:1", workers=workers))
 
     def prepared(self) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from shardns.master.events import (
     Admit,
+    Again,
     Answer,
     Check,
     Checked,
@@ -30,6 +31,7 @@ from shardns.worker.channel import (
     Ready,
     Reload,
     Reloaded,
+    Renew,
     Start,
     Started,
 )
@@ -252,6 +254,46 @@ def test_the_reload_plugin_of_a_generation_that_prepares_is_not_heard(play: Play
     play.prepared()
     play.obey()
     assert len(play.all(Check)) == 1
+
+
+def test_a_renewal_makes_the_same_model_anew_without_reading_the_configuration(play: Play) -> None:
+    play.says(play.child("keeper"), Renew())
+    assert play.all(Check) == []
+    assert play.all(Again) == [Again(2)]
+    play.checked()
+    play.prepared()
+    play.obey()
+    assert play.lines() == ["Reloading", "Reloading complete"]
+    assert play.generation(1) == []
+    assert play.told(Reloaded) == []
+
+
+def test_a_renewal_that_fails_changes_nothing_and_is_told(play: Play) -> None:
+    play.says(play.child("keeper"), Renew())
+    play.checked("plugin/tls: could not load TLS cert: x")
+    assert play.lines() == ["Reloading", "Restart failed: plugin/tls: could not load TLS cert: x"]
+    assert len(play.generation(1)) == 3
+
+
+def test_a_renewal_and_a_reload_that_wait_together_are_a_reload(play: Play) -> None:
+    play.ask()
+    play.says(play.child("keeper"), Renew())
+    play.ask("SIGHUP")
+    play.checked()
+    play.prepared()
+    play.obey()
+    assert play.all(Again) == []
+    assert play.all(Check) == [Check(2), Check(3)]
+
+
+def test_a_renewal_for_a_generation_that_is_gone_is_not_heard(play: Play) -> None:
+    play.ask()
+    play.checked()
+    play.says(play.child("keeper", 0, 2), Renew())
+    play.prepared()
+    play.says(play.child("keeper", 0, 1), Renew())
+    play.obey()
+    assert play.all(Again) == []
 
 
 def test_growing(play: Play) -> None:
