@@ -1,4 +1,4 @@
-"""Proves the files of a `tls` property at set-up, in the reference's order and words."""
+"""The files of a `tls` property: proved at set-up, in the reference's order and words, and used by each worker."""
 
 from __future__ import annotations
 
@@ -9,13 +9,23 @@ from collections.abc import Sequence
 from shardns.config.errors import Refuse
 
 
-def check(files: Sequence[str]) -> None:
-    """Refuse files that cannot be used: none, CA, CERT KEY, or CERT KEY CA."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def context(files: Sequence[str]) -> ssl.SSLContext:
+    """Return what a client proves its upstreams with, of no files, CA, CERT KEY, or CERT KEY CA. Raises Refuse.
+
+    Without a CA the system's roots count. A certificate given as a CA is trusted for itself too, and names stand
+    in the alternative names only (RFC 6125 §6.4.4), as in Go.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    made.hostname_checks_common_name = False
     if len(files) >= 2:
-        _key_pair(context, files[0], files[1])
+        _key_pair(made, files[0], files[1])
     if len(files) in (1, 3):
-        _roots(context, files[-1])
+        _roots(made, files[-1])
+    else:
+        made.load_default_certs()
+    return made
 
 
 def _key_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:

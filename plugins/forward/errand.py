@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 5.0
 NO_HEALTHY: Final = "no healthy proxies"
+MOST_CLOSURES: Final = 8  # of connections under one query
 PAUSE_S: Final = 0.01  # between uncapped retries that fail at once
 
 
@@ -38,25 +39,8 @@ class Errand(Asker):
     """One question in one line. `askers` is how many clients wait for `promise`; `key` is what they have in common."""
 
     __slots__ = (
-        "_at",
-        "_attempts",
-        "_deadline",
-        "_error",
-        "_failovers",
-        "_fails",
-        "_following",
-        "_line",
-        "_order",
-        "_query",
-        "_reply",
-        "_started",
-        "_strays",
-        "_stream",
-        "_upstream",
-        "_wrong",
-        "askers",
-        "key",
-        "promise",
+        "_at", "_attempts", "_closures", "_deadline", "_error", "_failovers", "_fails", "_following", "_line", "_order",
+        "_query", "_reply", "_started", "_strays", "_stream", "_upstream", "_wrong", "askers", "key", "promise",
     )  # fmt: skip
     _reply: WireReply
     _upstream: Upstream
@@ -70,7 +54,7 @@ class Errand(Asker):
         self.limit = query.size_limit
         self.timeout_s = line.read_timeout_s
         self._order = line.order()
-        self._at = self._fails = self._attempts = self._failovers = self._strays = 0
+        self._at = self._fails = self._attempts = self._failovers = self._strays = self._closures = 0
         self._error = ""
         self._stream = line.streams(query)
         self._wrong = False
@@ -130,6 +114,8 @@ class Errand(Asker):
         """Read the answer; a datagram that was cut off becomes an empty answer with TC."""
         query = self._query
         if not asks(data, query.owner, query.qtype, query.qclass):
+            if stream and not _is_sound(data):
+                return texts.BAD_RDATA
             self._wrong = True
             self._line.dump(query, data)
             return texts.WRONG_QUESTION
@@ -144,8 +130,12 @@ class Errand(Asker):
         return None
 
     def closed(self) -> None:
-        """Use another connection: that one is no sign of a broken upstream."""
-        self._line.engine.loop.call_soon(self._exchange)
+        """Use another connection: that one is no sign of a broken upstream, unless there is no end of them."""
+        self._closures += 1
+        if self._closures > MOST_CLOSURES:
+            self.failed("EOF")
+        else:
+            self._line.engine.loop.call_soon(self._exchange)
 
     def failed(self, text: str) -> None:
         """Have the upstream probed, and go on with the next one while attempts are left."""
@@ -224,3 +214,11 @@ class Errand(Asker):
         """Give the places up and hand a failure over."""
         self._line.leave(self)
         self.promise.fail(failure)
+
+
+def _is_sound(data: bytes) -> bool:
+    try:
+        decode(data)
+    except (Cut, Malformed):
+        return False
+    return True

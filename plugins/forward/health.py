@@ -16,8 +16,8 @@ from shardns.worker.wire.question import question
 from .asker import Asker
 from .counters import PROBE_FAILURES, PROXY_NAME
 from .engine import MAX_MESSAGE_BYTES, Engine
-from .pool import Terms
-from .tcp import DialTime, TcpLine
+from .https import HttpsLine
+from .tcp import TcpLine
 from .udp import DialFailed, UdpLine
 
 if TYPE_CHECKING:
@@ -30,17 +30,15 @@ MAX_FAILS: Final = 2**32 - 1  # the reference's counter saturates here
 _SPARE_MS: Final = 1000  # what a busy process may be late
 
 
+Probed = UdpLine | TcpLine | HttpsLine
+
+
 class Health:
     """The probe loop of one upstream."""
 
-    def __init__(
-        self, engine: Engine, host: str, port: int, remote: str, source: str | None, check: Check, cells: Cells
-    ) -> None:
-        terms = Terms(max_idle=1, source=source)
+    def __init__(self, engine: Engine, line: Probed, check: Check, cells: Cells) -> None:
         self._engine = engine
-        self._udp = UdpLine(engine, host, port, remote, terms)
-        self._tcp = TcpLine(engine, host, port, remote, terms, DialTime())
-        self._remote = remote
+        self._line = line
         self._check = check
         self._cells = cells
         self._timer: asyncio.TimerHandle | None = None
@@ -61,8 +59,7 @@ class Health:
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
-        self._udp.abort()
-        self._tcp.abort()
+        self._line.abort()
         if self._probing:
             self._cells.lease.set(0)
 
@@ -74,7 +71,7 @@ class Health:
 
     def missed(self) -> None:
         """The upstream did not answer; try again after the interval."""
-        PROBE_FAILURES.inc(PROXY_NAME, self._remote)
+        PROBE_FAILURES.inc(PROXY_NAME, self._line.remote)
         if self._stopped:
             return
         if self._cells.fails.get() < MAX_FAILS:
@@ -87,18 +84,16 @@ class Health:
         probe = Probe(self, self._check)
         now = self._engine.loop.time()
         try:
-            if self._check.stream:
-                self._tcp.dial(probe, now, DIAL_TIMEOUT_S)
+            if isinstance(self._line, UdpLine):
+                self._line.connect(now).ask(probe)
             else:
-                self._udp.connect(now).ask(probe)
+                self._line.dial(probe, now, DIAL_TIMEOUT_S)
         except DialFailed:
             self.missed()
 
     def drop(self) -> None:
         """Close the socket of a finished probe: each uses a fresh one."""
-        now = self._engine.loop.time() + 2 * self._udp.terms.expire_s
-        self._udp.pool.sweep(now)
-        self._tcp.pool.sweep(now)
+        self._line.pool.sweep(self._engine.loop.time() + 2 * self._line.terms.expire_s)
 
     def _now_ms(self) -> int:
         return int(self._engine.loop.time() * 1000)

@@ -19,6 +19,7 @@ from .engine import Engine
 from .errand import Errand
 from .options import Options
 from .pool import Terms
+from .secure import Security, upstream_of
 from .upstream import Cells, Check, Upstream
 
 ATTEMPTS_PER_UPSTREAM = 2
@@ -34,10 +35,11 @@ class Line:
         self.next_line: Line | None = None
         self.zone = options.zone
         self.all_names = options.zone == b"\0" and not options.except_zones
+        security = Security(options)
         self.upstreams = [
-            Upstream(
-                target.host, target.port, _terms(options), _check(options),
-                Cells(_shared(site, index, f"fails {target}"), _shared(site, index, f"lease {target}")),
+            upstream_of(
+                target, _terms(options), _check(options),
+                Cells(_shared(site, index, f"fails {target}"), _shared(site, index, f"lease {target}")), security,
             )
             for target in options.targets
         ]  # fmt: skip

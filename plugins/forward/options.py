@@ -30,7 +30,7 @@ from shardns.config.zones import is_name, name, normalise
 
 from . import certificates
 from .resolve import lookup
-from .targets import Target, To, refuse_unbuilt, resolve
+from .targets import Target, To, resolve
 
 _RESOLVER_PORT = re.compile(r"\[([^][]*)\]:\w*|([^][:]*):\w*")
 
@@ -117,7 +117,7 @@ class Options(Schema, repeat="each"):
     "Names in this zone are forwarded. Of a network that expands to several reverse zones the first is taken."
 
     to: Annotated[tuple[str, ...], Args(Words(_tos, "TO"), least=1)]
-    "Upstreams, at most 15: `[dns://]IP[:PORT]`, a file like resolv.conf, or a host name that is resolved at start."
+    "Upstreams, at most 15: `[dns://|tls://|https://]IP[:PORT]`, a file like resolv.conf, or a host name."
 
     except_zones: Annotated[tuple[bytes, ...], Props(ZONES(), name="except")] = ()
     "Zones below FROM that are not forwarded."
@@ -206,12 +206,11 @@ class Options(Schema, repeat="each"):
     def settle(self, draft: Draft) -> Self:
         """Read the TLS files, then turn the TOs into addresses, in the reference's order."""
         if self.tls is not None:
-            certificates.check(self.tls)
+            certificates.context(self.tls)
         if 0 < self.max_age < self.expire:
             draft.fail(
                 f"max_age ({duration_text(self.max_age)}) must not be less than expire ({duration_text(self.expire)})"
             )
         tos = tuple(to if isinstance(to, To) else To(to) for to in self.to)
         targets = resolve(tos, lambda host: lookup(host, self.resolver), self.tls_servername)
-        refuse_unbuilt(tos, targets)
         return dataclasses.replace(self, to=tuple(str(to) for to in tos), targets=targets)

@@ -18,6 +18,11 @@ class Terms:
     read_timeout_s: float = 2.0
     source: str | None = None
 
+    @property
+    def for_probes(self) -> Terms:
+        """The terms of health probes: a fresh connection each."""
+        return Terms(max_idle=1, source=self.source)
+
 
 class Pooled(Protocol):
     """A connection as the pool sees it; times are monotonic seconds."""

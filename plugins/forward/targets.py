@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,6 @@ from shardns.config.zones import TRANSPORTS, is_name, split_transport
 
 MAX_TARGETS: Final = 15
 SPOKEN: Final = ("dns", "tls", "https")
-BUILT: Final = ("dns",)
 Lookup = Callable[[str], Sequence[str]]  # host name → addresses; raises OSError with the reference's text
 
 
@@ -71,15 +70,6 @@ def resolve(tos: Sequence[To], lookup: Lookup, server_name: str = "") -> tuple[T
     if yielding > MAX_TARGETS:
         raise Refuse(f"more than {MAX_TARGETS} TOs configured: {yielding}", at=tos[-1].at)
     return tuple(found.values())
-
-
-def refuse_unbuilt(tos: Sequence[To], targets: Iterable[Target]) -> None:
-    """Refuse transports that this release cannot speak to upstreams."""
-    for target in targets:
-        if target.transport not in BUILT:
-            to = next((to for to in tos if to.startswith(target.transport)), None)
-            shown = target.url if to is None else to
-            raise Refuse(f"not implemented yet: {shown}", at=None if to is None else to.at)
 
 
 def _targets(to: To, lookup: Lookup) -> list[Target]:

@@ -1,9 +1,13 @@
-"""Streams to one upstream: two octets of length, then the message (RFC 1035 §4.2.2), one query at a time."""
+"""Streams to one upstream: two octets of length, then the message (RFC 1035 §4.2.2), one query at a time.
+
+No more than `most` streams are open; queries beyond that wait for one in a queue, each with its own time-out.
+"""
 
 from __future__ import annotations
 
 import errno
 import socket
+import ssl
 from typing import Final
 
 from . import texts
@@ -15,6 +19,8 @@ from .udp import DialFailed, open_socket
 WRITE_TIMEOUT_S: Final = 2.0
 MIN_DIAL_S: Final = 1.0
 MAX_DIAL_S: Final = 30.0
+MAX_OPEN: Final = 512  # a worker and upstream; bounds the descriptors that a mute upstream can cost
+LATER: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _READ_BYTES: Final = 65537
 
 
@@ -39,7 +45,8 @@ class DialTime:
 class TcpLine:
     """All streams to one upstream."""
 
-    proto: Final = "tcp"
+    proto: str = "tcp"
+    most: int = MAX_OPEN
 
     def __init__(self, engine: Engine, host: str, port: int, remote: str, terms: Terms, dials: DialTime) -> None:
         self.engine = engine
@@ -50,24 +57,82 @@ class TcpLine:
         self.dials = dials
         self.pool: Pool[TcpStream] = Pool(terms)
         self.open: set[TcpStream] = set()
+        self._queue: dict[Asker, None] = {}
 
     def dial(self, asker: Asker, now: float, limit_s: float | None = None) -> None:
         """Connect, then send the asker's query. Raises DialFailed where not even that can begin."""
-        sock = open_socket(socket.SOCK_STREAM, "tcp", self.host, self.remote, self.terms.source)
+        longest_s = self.dials.limit_s if limit_s is None else limit_s
+        if len(self.open) >= self.most:
+            self._wait(asker, longest_s)
+            return
+        try:
+            sock = open_socket(socket.SOCK_STREAM, "tcp", self.host, self.remote, self.terms.source)
+        except DialFailed:
+            if not self.open:
+                raise
+            self._wait(asker, longest_s)  # out of descriptors
+            return
         code = sock.connect_ex((self.host, self.port))
         if code not in (0, errno.EINPROGRESS):
             sock.close()
             raise DialFailed(self.refusal(code))
-        TcpStream(self, sock, now).dialled(asker, self.dials.limit_s if limit_s is None else limit_s)
+        self.stream(sock, now).dialled(asker, longest_s)
+
+    def stream(self, sock: socket.socket, now: float) -> TcpStream:
+        """Wrap a socket that is being connected."""
+        return TcpStream(self, sock, now)
+
+    def free(self, stream: TcpStream) -> None:
+        """Take a stream back, for whoever waits for one or for the pool."""
+        self.pool.give(stream, self.engine.loop.time())
+        if self._queue:
+            self._serve()
+
+    def closed(self, stream: TcpStream) -> None:
+        """Forget a stream; there is room for another one."""
+        self.open.remove(stream)
+        if self._queue:
+            self.engine.loop.call_soon(self._serve)
+
+    def expire(self, asker: Asker) -> None:
+        """Give up an asker for which no stream became free."""
+        del self._queue[asker]
+        asker.failed(texts.dial_timed_out(self.terms.source, self.remote))
 
     def abort(self) -> None:
         """Close every stream, whoever waits on it."""
+        for asker in self._queue:
+            asker.bucket.discard(asker)
+        self._queue.clear()
         for stream in list(self.open):
             stream.drop()
 
     def refusal(self, code: int) -> str:
         """Return Go's text for a failed connect."""
         return texts.dialling("tcp", self.terms.source, self.remote, "connect", OSError(code, ""))
+
+    def _wait(self, asker: Asker, longest_s: float) -> None:
+        asker.connection = self
+        asker.bucket = self.engine.wheel.add(asker, longest_s)
+        self._queue[asker] = None
+
+    def _serve(self) -> None:
+        """Let the one who has waited longest go on."""
+        if not self._queue:
+            return
+        asker = next(iter(self._queue))
+        del self._queue[asker]
+        asker.bucket.discard(asker)
+        now = self.engine.loop.time()
+        stream = self.pool.take(now)
+        try:
+            if stream is None:
+                self.dial(asker, now)
+            else:
+                stream.reused = True
+                stream.ask(asker)
+        except DialFailed as failure:
+            asker.failed(str(failure))
 
 
 class TcpStream:
@@ -120,10 +185,12 @@ class TcpStream:
     def close(self) -> None:
         """Let the socket go."""
         if self in self._line.open:
-            self._line.open.remove(self)
-            self._engine.loop.remove_reader(self._sock.fileno())
-            self._engine.loop.remove_writer(self._sock.fileno())
+            descriptor = self._sock.fileno()
+            if descriptor >= 0:
+                self._engine.loop.remove_reader(descriptor)
+                self._engine.loop.remove_writer(descriptor)
             self._sock.close()
+            self._line.closed(self)
 
     def drop(self) -> None:
         """Close without a word to whoever waits."""
@@ -133,28 +200,39 @@ class TcpStream:
         self.close()
 
     def _connected(self) -> None:
+        line, engine = self._line, self._engine
+        engine.loop.remove_writer(self._sock.fileno())
+        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._undialled(line.refusal(code))
+            return
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._established()
+
+    def _established(self) -> None:
+        """Use a connection that stands."""
         line, engine, asker = self._line, self._engine, self._asker
         assert asker is not None
-        engine.loop.remove_writer(self._sock.fileno())
         asker.bucket.discard(asker)
         self._dialling = False
         now = engine.loop.time()
         line.dials.observe(now - self.created)
-        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            self._end(line.refusal(code))
-            return
         self.created = now
-        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         engine.loop.add_reader(self._sock.fileno(), self._readable)
         self.ask(asker)
+
+    def _undialled(self, text: str) -> None:
+        """End a connection that did not come about."""
+        self._line.dials.observe(self._engine.loop.time() - self.created)
+        self._dialling = False
+        self._end(text)
 
     def _writable(self) -> None:
         engine, asker = self._engine, self._asker
         assert asker is not None
         try:
             sent = self._sock.send(self._out)
-        except (BlockingIOError, InterruptedError):
+        except LATER:
             sent = 0
         except OSError as error:
             self._failed("write", error)
@@ -170,7 +248,7 @@ class TcpStream:
     def _readable(self) -> None:
         try:
             data = self._sock.recv(_READ_BYTES)
-        except (BlockingIOError, InterruptedError):
+        except LATER:
             return
         except OSError as error:
             if self._asker is None:
@@ -207,9 +285,13 @@ class TcpStream:
                 else:
                     asker.bucket.discard(asker)
                     self._asker = None
-                    self._line.pool.give(self, self._engine.loop.time())
+                    self._answered()
                     asker.proceed()
                 return
+
+    def _answered(self) -> None:
+        """Wait for the next query."""
+        self._line.free(self)
 
     def _finished(self) -> None:
         """The upstream has closed the connection in the middle of an exchange."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from shardns.worker import metrics
 from shardns.worker.address import Address
@@ -33,6 +33,24 @@ class Check:
     interval_s: float = 0.5
     max_fails: int = 2
     stream: bool = False
+
+
+class Sweeps(Protocol):
+    """A pool as its upstream sees it."""
+
+    def sweep(self, now: float) -> None:
+        """Close what nobody will take any more."""
+
+    def stop(self) -> None:
+        """Close everything, now and from now on."""
+
+
+class Swept(Protocol):
+    """All connections of one kind."""
+
+    @property
+    def pool(self) -> Sweeps:
+        """Those that wait for their next query."""
 
 
 @dataclass(slots=True)
@@ -69,6 +87,7 @@ class Upstream:
         self.udp: UdpLine
         self.tcp: TcpLine
         self.health: Health
+        self.lines: tuple[Swept, ...] = ()
 
     def start(self, engine: Engine) -> None:
         """Get ready for connections, in the worker's running loop."""
@@ -77,7 +96,14 @@ class Upstream:
         self.udp = UdpLine(engine, self.host, self.port, self.text, self.terms)
         self.udp.dialled = lambda: self.dials.observe(0.0)
         self.tcp = TcpLine(engine, self.host, self.port, self.text, self.terms, self.dials)
-        self.health = Health(engine, self.host, self.port, self.text, self.terms.source, self.check, self.cells)
+        self.lines = (self.udp, self.tcp)
+        terms = self.terms.for_probes
+        probes: UdpLine | TcpLine = (
+            TcpLine(engine, self.host, self.port, self.text, terms, DialTime())
+            if self.check.stream
+            else UdpLine(engine, self.host, self.port, self.text, terms)
+        )
+        self.health = Health(engine, probes, self.check, self.cells)
 
     @property
     def down(self) -> bool:
@@ -103,10 +129,10 @@ class Upstream:
     def _ask_tcp(self, asker: Asker, now: float) -> None:
         pooled = self.tcp.pool.take(now)
         if pooled is None:
-            self._count(self._series.misses, MISSES, "tcp")
+            self._count(self._series.misses, MISSES, self.tcp.proto)
             self.tcp.dial(asker, now)
         else:
-            self._count(self._series.hits, HITS, "tcp")
+            self._count(self._series.hits, HITS, self.tcp.proto)
             pooled.reused = True
             pooled.ask(asker)
 
@@ -130,13 +156,13 @@ class Upstream:
         """Close idle connections whose time is over."""
         if self.engine is not None:
             now = self.engine.loop.time()
-            self.udp.pool.sweep(now)
-            self.tcp.pool.sweep(now)
+            for line in self.lines:
+                line.pool.sweep(now)
 
     def stop(self) -> None:
         """Close idle connections and let no new ones be made; exchanges under way end by themselves."""
         self.stopped = True
         if self.engine is not None:
             self.health.stop()
-            self.udp.pool.stop()
-            self.tcp.pool.stop()
+            for line in self.lines:
+                line.pool.stop()

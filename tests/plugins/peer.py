@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import socket
+import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import ParamSpec, Self
@@ -25,12 +26,24 @@ def answer(
 
 
 class Peer(asyncio.DatagramProtocol):
-    """UDP and TCP on one port. `seen` are (transport, message), `ports` the client's UDP ports."""
+    """UDP and TCP (TLS with a context) on one port. `seen` are (transport, message), `ports` the client's UDP ports."""
 
-    def __init__(self, script: Script = lambda wire, via: [answer(wire)], *, tcp: bool = True, port: int = 0) -> None:
+    def __init__(
+        self,
+        script: Script = lambda wire, via: [answer(wire)],
+        *,
+        tcp: bool = True,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.script = script
         self.port = port
         self.with_tcp = tcp
+        self.tls = tls
+        self.resumed: list[bool] = []
+        self.server_names: list[str | None] = []
+        if tls is not None:
+            tls.sni_callback = lambda sslobj, name, context: self.server_names.append(name)
         self.seen: list[tuple[str, bytes]] = []
         self.ports: list[int] = []
         self.streams = 0
@@ -45,7 +58,7 @@ class Peer(asyncio.DatagramProtocol):
             self.port = self._transport.get_extra_info("sockname")[1]
             try:
                 if self.with_tcp:
-                    self._server = await asyncio.start_server(self._stream, "127.0.0.1", self.port)
+                    self._server = await asyncio.start_server(self._stream, "127.0.0.1", self.port, ssl=self.tls)
             except OSError:  # the number is taken for TCP
                 self._transport.close()
                 self.port = 0
@@ -92,6 +105,8 @@ class Peer(asyncio.DatagramProtocol):
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.streams += 1
         self._writers.append(writer)
+        if self.tls is not None:
+            self.resumed.append(writer.get_extra_info("ssl_object").session_reused)
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)

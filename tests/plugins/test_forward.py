@@ -124,8 +124,6 @@ def test_bad_properties_are_refused_in_the_reference_s_words(block: str, text: s
             "both forward ('foo') and proxy level ('a.b') TLS servernames are set "
             "for upstream proxy 'tls://1.1.1.1:853'",
         ),
-        (". tls://1.1.1.1", "plugin/forward: not implemented yet: tls://1.1.1.1"),
-        (". 9.9.9.9 https://1.1.1.1:8443", "plugin/forward: not implemented yet: https://1.1.1.1:8443"),
     ],
 )  # fmt: skip
 def test_bad_lines_are_refused_in_the_reference_s_words(words: str, text: str) -> None:
