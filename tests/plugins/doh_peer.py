@@ -14,6 +14,7 @@ from typing import Self
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 import h2.settings
 import h11
 
@@ -106,7 +107,7 @@ class DohPeer:
         tls = writer.get_extra_info("ssl_object")
         self.resumed.append(tls.session_reused)
         talk = self._talk_http2 if tls.selected_alpn_protocol() == "h2" else self._talk_http1
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, h2.exceptions.StreamClosedError):
             await talk(reader, writer)
         writer.close()
         with contextlib.suppress(ConnectionError, ssl.SSLError):
