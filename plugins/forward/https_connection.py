@@ -13,7 +13,7 @@ from .handshake import OUT_OF_TIME, Handshake, reason
 from .http import AWAITING, Answer, Event, Http, Lost
 from .http1 import Http1
 from .http2 import Http2
-from .tcp import LATER
+from .stream import LATER
 
 if TYPE_CHECKING:
     from .https import HttpsLine

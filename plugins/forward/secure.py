@@ -9,6 +9,7 @@ from shardns.worker.plugin import SetupError
 
 from . import certificates, texts
 from .asker import Asker
+from .dials import DialTime
 from .engine import Engine
 from .handshake import Trust
 from .health import READ_TIMEOUT_S, Health
@@ -17,7 +18,6 @@ from .https import TIMEOUT_S, HttpsLine
 from .options import Options
 from .pool import Terms
 from .targets import Target
-from .tcp import DialTime
 from .tls import TlsLine
 from .udp import DialFailed
 from .upstream import Cells, Check, Upstream

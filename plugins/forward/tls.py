@@ -12,10 +12,12 @@ import ssl
 from typing import cast
 
 from .asker import Asker
+from .dials import DialTime
 from .engine import Engine
 from .handshake import OUT_OF_TIME, Handshake, Trust, reason
 from .pool import Terms
-from .tcp import DialTime, TcpLine, TcpStream
+from .stream import TcpStream
+from .tcp import TcpLine
 
 MAX_OPEN = 128  # a worker and upstream: OpenSSL keeps some 50 KiB for each
 

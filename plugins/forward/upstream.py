@@ -15,10 +15,11 @@ from shardns.worker.wire.codes import RCODE_TEXT, RD
 from . import texts
 from .asker import Asker
 from .counters import DURATION, HITS, MISSES, PROXY_NAME
+from .dials import DialTime
 from .engine import Engine
 from .health import Health
 from .pool import Terms
-from .tcp import DialTime, TcpLine
+from .tcp import TcpLine
 from .udp import DialFailed, UdpLine
 
 SWEEP_S: Final = 10.0

@@ -9,12 +9,12 @@ from typing import cast
 import pytest
 
 from shardns.config.draft import Draft
+from shardns.plugins.forward.dials import DialTime
 from shardns.plugins.forward.engine import idents
 from shardns.plugins.forward.line import Line
 from shardns.plugins.forward.options import Options
 from shardns.plugins.forward.pool import Pool, Terms
 from shardns.plugins.forward.targets import Target, To, resolve, split_name
-from shardns.plugins.forward.tcp import DialTime
 from shardns.worker.shared import Cells
 from shardns.worker.site import Site
 from shardns.worker.wire.names import from_text
