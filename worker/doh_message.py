@@ -17,6 +17,8 @@ from .wire.codes import AXFR, IXFR, NS, OPT, RRSIG, SOA, Opcode, Rcode
 PATH: Final = b"/dns-query"
 MAX_PARAMETER: Final = 87382  # characters: 65536 octets in base64
 MAX_BODY_BYTES: Final = 65536
+MAX_REMEMBERED: Final = 16384  # messages
+MAX_REMEMBERED_BYTES: Final = 192  # of the target of each
 CONTENT_TYPE: Final = b"application/dns-message"
 _BASE64URL: Final = re.compile(rb"[A-Za-z0-9_-]*")
 _DO: Final = 0x8000
@@ -51,13 +53,28 @@ def refusal(method: bytes, target: bytes, size: int) -> HttpError | None:
     return INVALID if size > MAX_BODY_BYTES or method not in (b"GET", b"POST") else None
 
 
+_asked: dict[bytes, bytes] = {}
+"""Messages by the targets of GET requests that held them: popular names are asked for again and again."""
+
+
 def message(method: bytes, target: bytes, body: bytes) -> bytes | HttpError:
     """Return the DNS message of a request; `target` is its path with the query string."""
+    if method == b"GET":
+        known = _asked.get(target)
+        if known is not None:
+            return known
     if _path(target) != PATH:
         return NOT_FOUND
     if method == b"POST":
         return body if len(body) <= MAX_BODY_BYTES else INVALID
-    return _parameter(target.partition(b"?")[2]) if method == b"GET" else INVALID
+    if method != b"GET":
+        return INVALID
+    found = _parameter(target.partition(b"?")[2])
+    if len(target) <= MAX_REMEMBERED_BYTES and isinstance(found, bytes):
+        if len(_asked) >= MAX_REMEMBERED:
+            _asked.clear()
+        _asked[target] = found
+    return found
 
 
 def _path(target: bytes) -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -168,6 +168,17 @@ class Encrypted(asyncio.Transport, asyncio.Protocol):
         while at < len(data):
             at += self.tls.write(memoryview(data)[at:])
         self.raw.write(self.outgoing.read())
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Encrypt each piece as records of its own, and send all at once."""
+        if self.silent or self.raw.is_closing():
+            return
+        write = self.tls.write
+        for data in list_of_data:
+            at = write(data)
+            while at < len(data):
+                at += write(data[at:])
+        self._flush()
 
     def can_write_eof(self) -> bool:
         """Half of a connection can be closed (RFC 8446 §6.1)."""

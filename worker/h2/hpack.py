@@ -72,8 +72,8 @@ class Decoder:
 
     def _fields(self, block: bytes) -> list[Field]:
         fields: list[Field] = []
-        at, left = 0, self.most_bytes
-        end = len(block)
+        table = self._table
+        at, left, end = 0, self.most_bytes, len(block)
         while at < end:
             first = block[at]
             at += 1
@@ -81,7 +81,12 @@ class Decoder:
                 index = first & 0x7F
                 if index == 0x7F:
                     index, at = _integer(block, at, index)
-                field = STATIC[index] if 0 < index < _COUNT else self._dynamic(index)
+                if 0 < index < _COUNT:
+                    field = STATIC[index]
+                elif 0 < (behind := index - _COUNT + 1) <= len(table):
+                    field = table[-behind]
+                else:
+                    raise HpackError("no such field in the table")
             elif first & 0xE0 == 0x20:  # §6.3: a new size of the table, first of all
                 if fields:
                     raise HpackError("a new table size within a header block")
