@@ -24,7 +24,7 @@ ORDER: tuple[str, ...] = (
 
 BUILT: tuple[str, ...] = (
     "root", "metadata", "geoip", "cancel", "proxyproto",
-    "quic", "https", "https3", "timeouts", "multisocket", "reload", "nsid", "bufsize",
+    "quic", "grpc_server", "https", "https3", "timeouts", "multisocket", "reload", "nsid", "bufsize",
     "bind", "debug", "ready", "health", "shed", "prometheus", "errors", "log", "local", "dns64", "any", "chaos",
     "loadbalance", "tsig", "rewrite", "autopath", "acl", "cache", "header", "dnssec", "tls", "minimal", "template",
     "transfer", "hosts", "file", "auto", "secondary", "loop", "forward", "erratic", "whoami", "on", "sign", "view",

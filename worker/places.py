@@ -61,12 +61,24 @@ class Places:
 def places(model: Model, listener: Listener) -> Places | None:
     """Return the places of a listener, None where its transport has no such limit.
 
-    Of several server blocks on it the first in the file decides.
+    There are as many for each of the sockets that `multisocket` asks for.
     """
-    listening = listeners(model)[listener.index]
-    name = _DIRECTIVES.get(listening.transport)
+    name = _DIRECTIVES.get(listener.transport)
     if name is None:
         return None
-    directive = model.blocks[listening.blocks[0]].directive(name)
-    options: Any = directive.options if directive is not None else None
-    return Places(getattr(options, "max_connections", CONNECTIONS), listener.connections)
+    most: int = getattr(limiting(model, listener.index, name), "max_connections", CONNECTIONS)
+    return Places(most * max(1, listeners(model)[listener.index].sockets), listener.connections)
+
+
+def limiting(model: Model, index: int, name: str) -> Any:
+    """Return the options of the directive that bounds a listener's clients, None where nothing is said.
+
+    The first server block on it decides; what that says is about the address of its own first key (spec core §3.2).
+    """
+    listening = listeners(model)[index]
+    block = model.blocks[listening.blocks[0]]
+    first = block.keys[0]
+    directive = block.directive(name)
+    if directive is None or (first.transport, first.port) != (listening.transport, listening.port):
+        return None
+    return directive.options

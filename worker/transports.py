@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .run import Worker
 
-_STREAMS = {"dns": "connection", "tls": "connection", "https": "doh", "grpc": "grpc"}
+_STREAMS = {"dns": "connection", "tls": "connection", "https": "doh", "grpc": "grpc.server"}
 _DATAGRAMS = {"quic": "quic.seat", "https3": "quic.seat"}
 
 
