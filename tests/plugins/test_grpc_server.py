@@ -1,10 +1,14 @@
-"""grpc_server: limits of the DNS over HTTP/3 listeners."""
+"""grpc_server: limits of the gRPC listeners."""
 
 from __future__ import annotations
 
 import pytest
 
+from shardns.config.load import load
+from shardns.config.source import Source
+from shardns.plugins import order, schema
 from shardns.plugins.grpc_server.grpc_server import Options
+from shardns.worker.places import limiting
 from tests.plugins.small import options, refusal
 
 COUNT = "Wrong argument count or unexpected line ending after"
@@ -47,10 +51,35 @@ def test_limits_are_the_reference_s_where_nothing_is_said() -> None:
             "Corefile:3 - Error during parsing: max_connections already defined for this server block",
         ),
         (
-            "grpc_server {\n worker_pool_size 1\n}",
-            "Corefile:2 - Error during parsing: unknown property 'worker_pool_size'",
+            "grpc_server {\n unknown_option 1\n}",
+            "Corefile:2 - Error during parsing: unknown property 'unknown_option'",
         ),
     ],
 )
 def test_wrong_limits_are_refused(text: str, complaint: str) -> None:
     assert refusal(Options, text) == f"plugin/grpc_server: {complaint}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("grpc://.:1 {\n grpc_server {\n max_streams 1\n }\n whoami\n}", Options(max_streams=1)),
+        ("grpc://.:1 {\n whoami\n}", None),
+        ("dns://.:2 grpc://.:1 {\n grpc_server {\n max_streams 1\n }\n whoami\n}", None),
+        (
+            "grpc://a:1 {\n whoami\n}\ngrpc://b:1 {\n grpc_server {\n max_streams 1\n }\n whoami\n}",
+            None,
+        ),
+        (
+            "grpc://a:1 {\n grpc_server\n whoami\n}\ngrpc://b:1 {\n grpc_server {\n max_streams 1\n }\n whoami\n}",
+            Options(),
+        ),
+    ],
+)
+def test_the_first_block_s_values_count_where_its_first_name_is_for_the_address(
+    text: str, expected: Options | None
+) -> None:
+    names = order()
+    model = load(Source("Corefile", text), {name: schema(name) for name in names}, names)
+    index = 1 if text.startswith("dns://") else 0
+    assert limiting(model, index, "grpc_server") == expected

@@ -123,7 +123,7 @@ def client(served: Served) -> Iterator[Client]:
 
 
 def query(name: str = "who.test.", qtype: str = "A") -> bytes:
-    return dns.message.make_query(name, qtype).to_wire()
+    return dns.message.make_query(name, qtype, id=0x1234).to_wire()
 
 
 # Answers ------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from ..h2.hpack import Field, encode
 from ..places import Tenant, limiting
 from .calls import Call, refusal
 from .query import resolve
+from .stall import Stall
 from .wire import CallError, Status, framed_parts, status_fields
 
 if TYPE_CHECKING:
@@ -53,12 +54,10 @@ class Connection(asyncio.Protocol, Tenant):
         self.calls: dict[int, Call] = {}  # not whole yet, the oldest first
         self.pending: dict[int, asyncio.TimerHandle | None] = {}  # waited for, with the call's own time-out
         self.held = 0
-        self.begun = now
         self.quiet = now  # since when it has had nothing to do
         self.deadline = now + self.listener.read_s
         self.blocked = False
-        self.stuck = 0  # octets that the client does not take
-        self.stuck_since = now
+        self.stall = Stall(now)
         self.turning = False
 
     # The socket's side ------------------------------------------------------------------------------------------------
@@ -76,7 +75,7 @@ class Connection(asyncio.Protocol, Tenant):
             return
         if not self.server.reading:
             self.end(self.server)
-        self._send()
+        self._settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it; what is still being resolved is answered to nobody."""
@@ -90,8 +89,7 @@ class Connection(asyncio.Protocol, Tenant):
     def data_received(self, data: bytes) -> None:
         """Take octets."""
         self.http.receive(data)
-        if not self.turning:
-            self._turn()
+        self._turn()
 
     def eof_received(self) -> bool:
         """The client sends no more; calls under way are answered."""
@@ -103,7 +101,6 @@ class Connection(asyncio.Protocol, Tenant):
 
     def _turn(self) -> None:
         """Read a while; others get their turn in between."""
-        self.turning = False
         if self.transport.is_closing() or self.blocked:
             return
         self.worker.begin_burst()
@@ -112,28 +109,27 @@ class Connection(asyncio.Protocol, Tenant):
         self._settle()
         if more and not self.transport.is_closing():
             self.turning = True
+            self.transport.pause_reading()
             asyncio.get_running_loop().call_soon(self._turn)
-
-    def _send(self) -> None:
-        out = self.http.take()
-        if out and not self.transport.is_closing():
-            self.transport.write(b"".join(out))
+        elif self.turning:
+            self.turning = False
+            if not self.blocked:
+                self.transport.resume_reading()
 
     def _settle(self) -> None:
         """Send what there is, then see how long there is time for what."""
-        self._send()
         http, now = self.http, time.monotonic()
+        out = http.take()
+        if out and not self.transport.is_closing():
+            self.transport.write(b"".join(out))
         busy = bool(self.pending or self.calls)
         unsent = self.transport.get_write_buffer_size()
-        stuck = http.waiting + unsent if self.blocked or http.waiting else 0
-        if not self.stuck or stuck < self.stuck:
-            self.stuck_since = now
-        self.stuck = stuck
+        self.stall.note(http.waiting + unsent if self.blocked or http.waiting else 0, now)
         if http.closed or (http.departed and not busy and not http.waiting):
             self.transport.close()
             self.deadline = now + self.listener.write_s
-        elif stuck:
-            self.deadline = self.stuck_since + self.listener.write_s
+        elif self.stall.octets:
+            self.deadline = self.stall.since + self.listener.write_s
         elif self.calls:
             self.deadline = next(iter(self.calls.values())).begun + self.listener.read_s
         elif self.pending:
@@ -152,15 +148,12 @@ class Connection(asyncio.Protocol, Tenant):
         """The client does not take its answers: take no more queries."""
         self.blocked = True
         self.transport.pause_reading()
-        self.stuck, self.stuck_since = 1, time.monotonic()
-        self.deadline = self.stuck_since + self.listener.write_s
 
     def resume_writing(self) -> None:
         """It does again."""
         self.blocked = False
         self.transport.resume_reading()
-        if not self.turning:
-            self._turn()
+        self._turn()
 
     # Calls ------------------------------------------------------------------------------------------------------------
 
@@ -276,11 +269,11 @@ class Connection(asyncio.Protocol, Tenant):
 
     def yields(self, server: object, before: float) -> bool:
         """Tell whether it came through this listener and has had nothing to do since then."""
-        return server is self.server and not (self.pending or self.calls or self.stuck) and self.quiet < before
+        return server is self.server and not (self.pending or self.calls or self.stall.octets) and self.quiet < before
 
     def close(self) -> None:
         """The time of something is over: of calls that did not come whole, of its leaving, or of the connection."""
-        if self.transport.is_closing() or self.stuck:
+        if self.transport.is_closing() or self.stall.octets:
             self.transport.abort()
         elif self.calls:
             self._reset_stalled()
