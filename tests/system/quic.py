@@ -23,6 +23,10 @@ from aioquic.quic.events import (
     StreamReset,
 )
 
+from tests.bench.run import free_port
+
+from .harness import Server
+
 PATIENCE_S = 5.0
 BLOCK = """{keys} {{
     bind 127.0.0.1
@@ -31,6 +35,25 @@ BLOCK = """{keys} {{
     whoami
 }}
 """
+
+
+class Quic:
+    """A server that answers at `port` over QUIC, at `h3` over HTTP/3."""
+
+    def __init__(self, server: Server, options: str = "", more: str = "") -> None:
+        self.server = server
+        self.port = free_port()
+        self.h3 = free_port()
+        self.options = options
+        self.more = more
+        certify(server.folder)
+        server.configure(self.text())
+
+    def text(self, n: int = 1) -> str:
+        """Return the configuration, in its `n`th variant."""
+        keys = f"quic://.:{self.port} https3://.:{self.h3}"
+        block = BLOCK.format(keys=keys, folder=self.server.folder, more=self.options)
+        return self.server.tagged(n, extra=block + self.more)
 
 
 class Closed(Exception):
@@ -229,8 +252,8 @@ def certify(folder: Path, name: str = "dns.test") -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name), x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
     paths = folder / "cert.pem", folder / "key.pem"

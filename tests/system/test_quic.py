@@ -1,8 +1,7 @@
-"""DNS over QUIC from outside: the rules of RFC 9250, other people's clients, moves, and reloads."""
+"""DNS over QUIC from outside: the rules of RFC 9250, moves, and certificates."""
 
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 
@@ -14,35 +13,13 @@ import dns.query
 import dns.rcode
 import pytest
 
-from tests.bench.run import free_port
-
 from .conftest import Make
-from .harness import Server
 
 pytest.importorskip("aioquic")
-from .quic import BLOCK, Client, Closed, certify, question
+from .quic import Client, Closed, Quic, certify, question
 
 pytestmark = pytest.mark.system
 PROTOCOL_ERROR = 2
-
-
-class Quic:
-    """A server that answers at `port` over QUIC, at `h3` over HTTP/3."""
-
-    def __init__(self, server: Server, options: str = "", more: str = "") -> None:
-        self.server = server
-        self.port = free_port()
-        self.h3 = free_port()
-        self.options = options
-        self.more = more
-        certify(server.folder)
-        server.configure(self.text())
-
-    def text(self, n: int = 1) -> str:
-        """Return the configuration, in its `n`th variant."""
-        keys = f"quic://.:{self.port} https3://.:{self.h3}"
-        block = BLOCK.format(keys=keys, folder=self.server.folder, more=self.options)
-        return self.server.tagged(n, extra=block + self.more)
 
 
 @pytest.fixture
@@ -197,121 +174,6 @@ def test_a_client_that_changes_its_connection_id_keeps_its_connection(make: Make
             client.move()
             assert client.ask(seconds=2).rcode() == dns.rcode.NOERROR
             client.go_on(0.05)
-
-
-# Reloads ------------------------------------------------------------------------------------------------------------
-
-
-class Asker(threading.Thread):
-    """Asks all the time, and once more on a new connection where an answer does not come."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(daemon=True)
-        self.port = port
-        self.done = threading.Event()
-        self.asked = self.retried = 0
-        self.failed: list[str] = []
-
-    def run(self) -> None:
-        """Ask until told to stop."""
-        client = Client(self.port)
-        while not self.done.is_set():
-            self.asked += 1
-            try:
-                client.ask(seconds=1)
-            except (Closed, TimeoutError):
-                self.retried += 1
-                client.close()
-                try:
-                    client = Client(self.port)
-                    client.ask(seconds=2)
-                except (Closed, TimeoutError) as error:
-                    self.failed.append(repr(error))
-            time.sleep(0.002)
-        client.close()
-
-
-@pytest.mark.parametrize("count", [5, pytest.param(20, marks=pytest.mark.long)])
-def test_no_query_is_lost_over_reloads_by_clients_that_try_twice(quic: Quic, count: int) -> None:
-    askers = [Asker(quic.port) for _ in range(4)]
-    for asker in askers:
-        asker.start()
-    for n in range(2, count + 2):
-        quic.server.configure(quic.text(n))
-        assert quic.server.reload().returncode == 0
-        time.sleep(0.1)
-    for asker in askers:
-        asker.done.set()
-        asker.join()
-    assert [asker.failed for asker in askers] == [[]] * 4
-    assert all(asker.asked > 20 * count for asker in askers)
-    assert sum(asker.retried for asker in askers) <= 4 * count
-    assert "Traceback" not in quic.server.log
-
-
-def test_what_was_asked_before_a_reload_is_answered_behind_it(make: Make) -> None:
-    upstream = free_port()
-    import socket
-
-    with socket.socket(type=socket.SOCK_DGRAM) as slow:
-        slow.bind(("127.0.0.1", upstream))
-        slow.settimeout(5)
-        quic = Quic(make())
-        text = quic.text().replace("    whoami\n", f"    forward . 127.0.0.1:{upstream}\n")
-        quic.server.configure(text)
-        quic.server.start()
-        with Client(quic.port) as client:
-            stream = client.begin(question("slow.example.org"))
-            client.step(0.1)
-            data, sender = slow.recvfrom(512)
-            quic.server.configure(text + "\n# changed\n")
-            reload = threading.Thread(target=quic.server.reload)
-            reload.start()
-            client.go_on(2)  # the new workers read; acknowledgements find their way
-            answer = dns.message.make_response(dns.message.from_wire(data))
-            slow.sendto(answer.to_wire(), sender)
-            assert client.take(stream).rcode() == dns.rcode.NOERROR
-            assert client.wait_closed(2) == 0
-            reload.join()
-
-
-def test_a_handshake_goes_on_over_a_reload(quic: Quic) -> None:
-    with Client(quic.port, wait=False) as client:
-        client.send()
-        time.sleep(0.2)  # the old worker has the first datagram
-        quic.server.configure(quic.text(2))
-        reload = threading.Thread(target=quic.server.reload)
-        reload.start()
-        client.until(lambda: client.shaken)
-        reload.join()
-        try:
-            assert client.ask().rcode() == dns.rcode.NOERROR
-        except Closed:  # it came when all was over
-            assert client.code == 0
-
-
-# Other people's clients ---------------------------------------------------------------------------------------------
-
-
-LEAKS = pytest.mark.filterwarnings(  # what dnspython leaves open
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
-
-
-@LEAKS
-def test_dnspython_asks_over_quic(quic: Quic) -> None:
-    query = dns.message.make_query("a.example.org", "A")
-    answer = dns.query.quic(query, "127.0.0.1", timeout=5, port=quic.port, verify=False)
-    assert (answer.rcode(), len(answer.additional)) == (dns.rcode.NOERROR, 2)
-
-
-@LEAKS
-@pytest.mark.parametrize("post", [True, False])
-def test_dnspython_asks_over_http3(quic: Quic, post: bool) -> None:
-    query = dns.message.make_query("a.example.org", "A")
-    version = dns.query.HTTPVersion.H3
-    answer = dns.query.https(query, "127.0.0.1", 5, quic.h3, verify=False, http_version=version, post=post)
-    assert (answer.rcode(), len(answer.additional)) == (dns.rcode.NOERROR, 2)
 
 
 def test_certificates_of_clients_are_asked_for_and_judged(make: Make, tmp_path: Path) -> None:

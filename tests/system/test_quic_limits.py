@@ -22,8 +22,7 @@ from aioquic.buffer import encode_uint_var
 from aioquic.h3.connection import FrameType, encode_frame
 from aioquic.quic.packet import QuicPacketType, pull_quic_header
 
-from .quic import Client, Closed, question
-from .test_quic import Quic
+from .quic import Client, Closed, Quic, question
 
 pytestmark = pytest.mark.system
 EXCESSIVE_LOAD = 0x107
