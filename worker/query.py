@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .tsig import Signer
 
 _KEEP = RD | CD
+_OPCODE = 0x7800
 
 
 class Request:
@@ -175,12 +176,13 @@ class Query:
         edns: Edns | None = None,
     ) -> Reply:
         """Return the reply skeleton: QR, opcode, RD and CD as asked (only for opcode QUERY), and the given parts."""
+        word = self.reply_flags(flags | (AA if aa else 0) | (RA if ra else 0))
+        return Reply(rcode, word, answer, authority, additional, edns, (self.flags >> 11) & 15)
+
+    def reply_flags(self, flags: int) -> int:
+        """Return the flags of a reply: QR, those given, and what is taken over from the query."""
         asked = self.flags
-        opcode = (asked >> 11) & 15
-        word = QR | flags | (AA if aa else 0) | (RA if ra else 0)
-        if opcode == 0:
-            word |= asked & _KEEP
-        return Reply(rcode, word, answer, authority, additional, edns, opcode)
+        return QR | flags if asked & _OPCODE else QR | flags | (asked & _KEEP)
 
     def ask(
         self,

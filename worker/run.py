@@ -26,6 +26,7 @@ from .scope import Scope
 from .store.environment import Sequence, open_zones
 from .store.reader import Store
 from .transports import Seat, seats
+from .turn import turn
 
 T = TypeVar("T")
 MEMO_BYTES = 64 << 20  # a worker's share for memorised answers
@@ -122,6 +123,7 @@ class Worker(Child):
 
     def begin_burst(self) -> None:
         """Before the queries of a burst: notice new zones."""
+        turn.begin()
         self.store.begin()
 
     def end_burst(self) -> None:
@@ -131,6 +133,7 @@ class Worker(Child):
         if cache is not None:
             cache.flush()
         log.flush()
+        turn.end()
 
     def _forget(self, zone: Any) -> None:
         """A zone was published anew: its memorised answers are history."""

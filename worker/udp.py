@@ -18,6 +18,7 @@ from .burst import NAME, PAYLOAD, ROWS, SIZE, Burst, Outbox
 from .dispatch import Answer, Dispatch, Later
 from .memo import Budget, Entry, Memo
 from .query import Request
+from .turn import turn
 
 if TYPE_CHECKING:
     from .run import Worker
@@ -151,7 +152,7 @@ class UdpSocket:
     def _late(self, sender: bytes, control: bytes, ident: bytes, answer: Answer) -> None:
         """Send an answer that had to be waited for, together with others of this turn."""
         if answer is not None and self.outbox.add(sender, control, ident, answer):
-            asyncio.get_running_loop().call_soon(self._send_late)
+            turn.at_end(self._send_late)
 
     def _send_late(self) -> None:
         self.worker.end_burst()

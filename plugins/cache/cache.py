@@ -18,6 +18,7 @@ from shardns.worker.store.environment import reader_check
 from shardns.worker.store.sweep import ALIVE_S, Sweeper
 from shardns.worker.wire.codes import AA, AD, CD, RA
 from shardns.worker.wire.edns import DO
+from shardns.worker.wire.filled import FilledReply
 from shardns.worker.wire.names import ROOT, within
 
 from .item import AUTHENTIC, RECURSIVE, Item
@@ -107,8 +108,7 @@ class Cache(Layer[Options], Service[Options]):
         flags = AA | (RA if item.flags & RECURSIVE else 0)
         if item.flags & AUTHENTIC and (query.flags & AD or query.do):
             flags |= AD
-        answer, authority, additional = item.template.fill(ttl)
-        return query.reply(item.rcode, answer, authority, additional, flags=flags)
+        return FilledReply(item.rcode, query.reply_flags(flags), item.template, ttl, query.opcode)
 
     # The keeper ----------------------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ class Item(NamedTuple):
 
 def encode(item: Item, stale_s: float) -> bytes:
     """Write an item that may be served `stale_s` beyond its end."""
-    template = item.template
+    mark, (answer, authority, additional), counts = item.template
     wildcard = item.wildcard.encode()
     good = b"" if item.good is None else encode(item.good, stale_s)
     ends = item.stored + item.duration + stale_s
@@ -53,12 +53,14 @@ def encode(item: Item, stale_s: float) -> bytes:
         item.duration,
         item.flags,
         item.rcode,
-        template.mark,
-        *template.counts,
-        *map(len, template.wires),
+        mark,
+        *counts,
+        len(answer),
+        len(authority),
+        len(additional),
         len(wildcard),
     )
-    return b"".join((head, wildcard, *template.wires, good))
+    return b"".join((head, wildcard, answer, authority, additional, good))
 
 
 def decode(value: bytes) -> Item:

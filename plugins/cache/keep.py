@@ -10,15 +10,16 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from shardns.worker.classify import Kind, classify, minimal_ttl
+from shardns.worker.classify import Kind, classify
 from shardns.worker.query import Query
 from shardns.worker.reply import Reply
-from shardns.worker.wire.codes import AD, RA, SOA, TC, Rcode
-from shardns.worker.wire.packed import template
+from shardns.worker.wire.codes import AD, RA, TC, Rcode
+from shardns.worker.wire.filled import FilledReply
 
 from .item import AUTHENTIC, RECURSIVE, RESOLVES, Item
 from .options import Options
-from .resolve import matches, resolves
+from .resolve import matches
+from .survey import Survey, survey
 
 # Tuples, since looking an Enum member up by identity takes a fifth of hashing it.
 _NEVER = (Kind.OTHERERROR, Kind.META, Kind.UPDATE)
@@ -43,33 +44,30 @@ class Judge:
         _, self.most_denied, self.least_denied = options.negative
         self.failure_s = options.servfail
 
-    def verdict(self, query: Query, reply: Reply) -> Verdict:
-        """Classify a reply as the cache does."""
-        kind = classify(query, reply, self.wall())
-        right = resolves(query, reply)
+    def verdict(self, reply: Reply, found: Survey) -> Verdict:
+        """Judge a reply as the cache does."""
+        kind, right = found.kind, found.resolves
         if reply.flags & TC or kind in _NEVER:
             return Verdict(kind, right, False)
         if kind is Kind.NXDOMAIN:
-            return Verdict(kind, right, _has_soa(reply))
-        if kind is Kind.NOERROR and reply.answer and not right:
+            return Verdict(kind, right, found.has_soa)
+        if kind is Kind.NOERROR and not right and found.blank.counts[0]:
             # RFC 2308 §2.2: an alias without an end is a denial; without an SOA record nothing says for how long.
-            denied = _has_soa(reply)
-            return Verdict(Kind.NODATA if denied else kind, right, denied)
+            return Verdict(Kind.NODATA if found.has_soa else kind, right, found.has_soa)
         return Verdict(kind, right, True)
 
-    def lifetime(self, reply: Reply, kind: Kind) -> float:
+    def lifetime(self, kind: Kind, ttl_s: int) -> float:
         """Return how long (s) a reply of a kind is kept; its whole seconds are what clients see."""
         if kind is Kind.SERVERERROR:
             return self.failure_s
-        if kind in _DENIED:
-            return min(max(minimal_ttl(reply, kind, self.most_denied), self.least_denied), self.most_denied)
-        return min(max(minimal_ttl(reply, kind, self.most), self.least), self.most)
+        most, least = (self.most_denied, self.least_denied) if kind in _DENIED else (self.most, self.least)
+        return min(max(min(ttl_s, most), least), most)
 
     def usable(self, query: Query, reply: Reply) -> bool:
         """Tell whether a reply is a complete answer to the question (`prefer_positive`)."""
         if reply.flags & TC:
             return False
-        verdict = self.verdict(query, reply)
+        verdict = self.verdict(reply, survey(query, reply, self.wall()))
         return verdict.kind is Kind.NOERROR and verdict.resolves
 
     def refreshes(self, query: Query, reply: Reply) -> bool:
@@ -82,19 +80,15 @@ class Judge:
         self, query: Query, reply: Reply, now: float, wildcard: str = "", *, tells_ad: bool
     ) -> tuple[Reply, Item, Verdict]:
         """Return the reply with its one TTL, the item to be stored, and whether that may be done."""
-        verdict = self.verdict(query, reply)
-        lifetime = self.lifetime(reply, verdict.kind)
-        blank = template(reply.answer, reply.authority, reply.additional)
+        found = survey(query, reply, self.wall())
+        verdict = self.verdict(reply, found)
+        lifetime = self.lifetime(verdict.kind, found.ttl_s)
+        seconds = int(lifetime)
+        asked = reply.flags
         flags = (
-            (AUTHENTIC if reply.flags & AD else 0)
-            | (RECURSIVE if reply.flags & RA else 0)
-            | (RESOLVES if verdict.resolves else 0)
+            (AUTHENTIC if asked & AD else 0) | (RECURSIVE if asked & RA else 0) | (RESOLVES if verdict.resolves else 0)
         )
-        item = Item(now, int(lifetime), flags, reply.rcode, blank, wildcard)
-        word = reply.flags if tells_ad else reply.flags & ~AD
-        shown = Reply(reply.rcode, word, *blank.fill(int(lifetime)), None, reply.opcode, reply.compress)
+        item = Item(now, seconds, flags, reply.rcode, found.blank, wildcard)
+        word = asked if tells_ad else asked & ~AD
+        shown = FilledReply(reply.rcode, word, found.blank, seconds, reply.opcode, reply.compress)
         return shown, item, verdict if lifetime > 0 else verdict._replace(keepable=False)
-
-
-def _has_soa(reply: Reply) -> bool:
-    return any(rrset.rtype == SOA for rrset in reply.authority)

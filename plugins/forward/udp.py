@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from shardns.worker.burst import ROWS
+from shardns.worker.turn import turn
 from shardns.worker.volley import ROW_BYTES
 
 from . import texts
@@ -75,7 +76,7 @@ class UdpLine:
         """Send the asker's query together with others of this turn."""
         queue = self._queue
         if not queue:
-            self.engine.loop.call_soon(self._flush)
+            turn.at_end(self._flush)
         queue.append(asker)
 
     def _flush(self) -> None:
@@ -237,6 +238,11 @@ class UdpSocket:
         self.close()
 
     def _readable(self) -> None:
+        turn.begin()
+        self._read()
+        turn.end()
+
+    def _read(self) -> None:
         volley, pending = self._engine.volley, self.pending
         data, size_of = volley.data, volley.size
         answered = False

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import struct
 import time
@@ -22,6 +21,7 @@ import lmdb
 
 from .. import log
 from ..metrics import Counter
+from ..turn import turn
 from .environment import open_cache
 from .hits import Hits
 
@@ -135,11 +135,11 @@ class CacheStore:
             side.flushed(entries, evicted.get(side, 0))
 
     def _schedule(self) -> None:
-        """Have `flush` called behind the callback that runs now, so a forgotten snapshot cannot pin pages."""
+        """Have `flush` called behind the turn that is under way, so a forgotten snapshot cannot pin pages."""
         if self._scheduled:
             return
         try:
-            asyncio.get_running_loop().call_soon(self._flush_later)
+            turn.at_end(self._flush_later)
         except RuntimeError:
             return
         self._scheduled = True

@@ -80,6 +80,11 @@ class WireReply(Reply):
         return len(self._records[0])
 
     @property
+    def received(self) -> tuple[list[Record], ...]:
+        """The records of the three sections, one by one, without making them; OPT records are left out."""
+        return self._records
+
+    @property
     def answers_received(self) -> list[Record]:
         """The records of the answer section, one by one, without making it."""
         return self._records[0]

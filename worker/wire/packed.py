@@ -114,22 +114,11 @@ def unpack(wire: bytes) -> Section:
 
 
 class Template(NamedTuple):
-    """Three sections without TTLs: `fill` gives them one."""
+    """Three sections without TTLs: `filled.FilledReply` gives them one."""
 
     mark: bytes
     wires: tuple[bytes, bytes, bytes]
     counts: tuple[int, int, int]
-
-    def fill(self, ttl: int) -> tuple[Section, Section, Section]:
-        """Return the sections with one TTL (s) on every record."""
-        value = ttl.to_bytes(TTL_BYTES, "big")
-        answer, authority, additional = self.wires
-        counts = self.counts
-        return (
-            packed(answer.replace(self.mark, value), counts[0]),
-            packed(authority.replace(self.mark, value), counts[1]),
-            packed(additional.replace(self.mark, value), counts[2]),
-        )
 
 
 def _random_marks() -> Iterator[bytes]:
@@ -138,7 +127,7 @@ def _random_marks() -> Iterator[bytes]:
         yield bytes(random.sample(range(256), TTL_BYTES))
 
 
-_MARK: Final = next(_random_marks())  # nobody outside can know it, so nobody can put it into a reply
+MARK: Final = next(_random_marks())  # nobody outside can know it, so nobody can put it into a reply
 
 
 def template(
@@ -149,7 +138,7 @@ def template(
 ) -> Template:
     """Make a template of three sections, leaving out OPT records. `marks` are tried in turn."""
     # Hot: once a miss.
-    for mark in marks or chain((_MARK,), _random_marks()):
+    for mark in marks or chain((MARK,), _random_marks()):
         answer_wire, answers = _marked(answer, mark)
         authority_wire, authorities = _marked(authority, mark)
         additional_wire, additionals = _marked(additional, mark)

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shardns.worker.wire.codes import OPT
+from shardns.worker.wire.filled import FilledReply
 from shardns.worker.wire.packed import packed, template, unpack
 from shardns.worker.wire.records import EMPTY, RRset, Section
+from shardns.worker.wire.write import _pack
 
 ONE = RRset(b"\1a\0", 1, 60, (b"\x7f\0\0\1", b"\x7f\0\0\2"))
 TWO = RRset(b"\1B\0", 16, 60, (b"\2ab",))
@@ -53,14 +55,16 @@ def test_nothing_packed_is_the_empty_section() -> None:
 def test_option_records_are_left_out() -> None:
     made = template([ONE], [], [RRset(b"\0", OPT, 7, (b"",)), TWO])
     assert made.counts == (2, 0, 1)
-    assert list(made.fill(5)[2]) == [TWO.replace(ttl=5)]
+    assert list(FilledReply(0, 0, made, 5).additional) == [TWO.replace(ttl=5)]
 
 
 @given(st.lists(rrsets, max_size=5), st.lists(rrsets, max_size=3), st.integers(0, 0xFFFFFFFF))
 def test_every_record_gets_the_ttl_and_nothing_else_changes(
     answer: list[RRset], additional: list[RRset], ttl: int
 ) -> None:
-    sections = template(answer, [], additional, MARKS).fill(ttl)
+    reply = FilledReply(0, 0x8000, template(answer, [], additional, MARKS), ttl)
+    sections = (reply.answer, reply.authority, reply.additional)
+    assert reply.packed == _pack(reply)
     for found, given_ in zip(sections, (answer, [], additional), strict=True):
         wanted = b"".join(rrset.replace(ttl=ttl).wire for rrset in given_)
         assert found.wire == wanted

