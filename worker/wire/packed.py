@@ -114,11 +114,19 @@ def unpack(wire: bytes) -> Section:
 
 
 class Template(NamedTuple):
-    """Three sections without TTLs: `filled.FilledReply` gives them one."""
+    """Three sections without TTLs: `fill` gives them one, `filled.FilledReply` makes a reply of them."""
 
     mark: bytes
     wires: tuple[bytes, bytes, bytes]
     counts: tuple[int, int, int]
+
+    def fill(self, ttl: int) -> tuple[Section, Section, Section]:
+        """Return the sections with one TTL (s) on every record."""
+        value = ttl.to_bytes(TTL_BYTES, "big")
+        answer, authority, additional = (
+            packed(wire.replace(self.mark, value), count) for wire, count in zip(self.wires, self.counts, strict=True)
+        )
+        return answer, authority, additional
 
 
 def _random_marks() -> Iterator[bytes]:
