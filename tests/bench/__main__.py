@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 from tests.certify import example
 
 from . import data, run, servers, zoneload
-from .rows import ROWS, Row
+from .rows import COMPARED, ROWS, Row
 from .run import Load, Running, Sample
 
 MAX_QPS = 260_000  # no server of one core answers more; sizes the files of questions that never repeat
@@ -65,13 +66,14 @@ def arguments() -> argparse.Namespace:
 
 def run_row(row: Row, folder: Path, chosen: list[str], args: argparse.Namespace) -> Samples:
     """Start all servers of a row and ask them in turn, round by round."""
-    if row.upstream and not servers.installed("knot"):
-        print(f"skipped: row {row.name} needs knot as its upstream")
+    needed = "knotd" if row.upstream else "dnssec-signzone" if row.chain else ""
+    if needed and shutil.which(needed, path=servers.PATH) is None:
+        print(f"skipped: row {row.name} needs {needed}")
         return {}
     with ExitStack() as stack:
         started = start_row(row, folder, chosen, stack)
         samples: Samples = {server.name: [] for server in started}
-        load = Load(args.seconds, args.clients, args.outstanding, row.transport, row.fresh)
+        load = Load(args.seconds, args.clients, args.outstanding, row.transport, row.fresh, bool(row.chain))
         for number in range(args.rounds + 1):  # the first one warms up
             path = folder / f"questions-{row.name}"
             run.write_questions(path, row.questions(int(MAX_QPS * load.seconds), number))
@@ -89,6 +91,8 @@ def run_row(row: Row, folder: Path, chosen: list[str], args: argparse.Namespace)
 def start_row(row: Row, folder: Path, chosen: list[str], stack: ExitStack) -> list[Running]:
     """Start the chosen servers and the upstream of a row; all answer when this returns."""
     zone = folder / "db.example.org"
+    if row.chain:
+        zone = data.sign_zone(zone, row.chain) if not (folder / row.chain).exists() else folder / row.chain / "db"
 
     def start(name: str, upstream: int, core: int) -> Running:
         home = folder / f"{row.name}-{name}-{core}"
@@ -139,11 +143,12 @@ def print_ratios(measured: dict[str, Samples]) -> None:
         if not ours:
             continue
         facts = [f"{ratio(ours, found):.2f} × {peer}" for peer, found in samples.items() if peer != "shardns"]
-        plain = measured.get("auth", {}).get("shardns")
-        if name in ("stack", "log", "cached") and plain:
+        base = ROWS[name].base
+        plain = measured.get(base, {}).get("shardns")
+        if plain and (name in COMPARED or ROWS[name].chain):
             costs = [middle([sample.cpu_us for sample in found]) for found in (ours, plain)]
-            facts.append(f"{costs[0] / max(costs[1], 0.01):.2f} × auth")
-        print(f"  {name:8} {', '.join(facts) or 'nothing to compare with'}")
+            facts.append(f"{costs[0] / max(costs[1], 0.01):.2f} × {base}")
+        print(f"  {name:13} {', '.join(facts) or 'nothing to compare with'}")
 
 
 def print_loads(loads: list[zoneload.Load], records: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,21 @@ def write_zone(path: Path) -> None:
     """Write the zone of 10,000 names, and below `w` a wildcard for questions that never repeat."""
     records = "".join(f"{name} IN A {address(i)}\n" for i, name in enumerate(names()))
     path.write_text(f"$ORIGIN {ORIGIN}.\n{_HEAD}*.w IN A 192.0.2.80\n{records}")
+
+
+def sign_zone(plain: Path, chain: str) -> Path:
+    """Sign a zone with ECDSA P-256 (RFC 6605) by BIND's tools; `chain` is `nsec` or `nsec3`."""
+    folder = plain.with_name(chain)
+    folder.mkdir()
+    for flags in (("-f", "KSK"), ()):
+        words = ["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", *flags, f"{ORIGIN}."]
+        subprocess.run(words, cwd=folder, capture_output=True, check=True)
+    signed = folder / "db"
+    # RFC 9276 §3.1: no iterations, no salt
+    words = ["dnssec-signzone", "-S", "-O", "full", "-o", f"{ORIGIN}.", "-f", str(signed)]
+    words += ["-3", "-", "-H", "0"] if chain == "nsec3" else []
+    subprocess.run([*words, str(plain)], cwd=folder, capture_output=True, check=True)
+    return signed
 
 
 def write_big_zone(path: Path, count: int) -> None:

@@ -39,7 +39,10 @@ STACK = """.:@port {
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement. `fresh`: the questions are new in every round and none is asked twice in one."""
+    """One measurement. `fresh`: the questions are new in every round and none is asked twice in one.
+
+    `chain` is how the zone is signed, `nsec` or `nsec3`: then clients set DO. `base` is the row to compare with.
+    """
 
     name: str
     what: str
@@ -49,6 +52,8 @@ class Row:
     transport: str = "udp"
     fresh: bool = False
     upstream: bool = False
+    chain: str = ""
+    base: str = "auth"
 
     @property
     def encrypted(self) -> bool:
@@ -57,6 +62,8 @@ class Row:
 
 
 ALL = ("knot", "nsd", "unbound")
+SIGNERS = ("knot", "nsd")  # unbound does not prove what it serves from an auth-zone
+COMPARED = ("stack", "log", "cached")  # and all rows with a base of their own, or a chain
 ROWS = {
     row.name: row
     for row in (
@@ -69,5 +76,9 @@ ROWS = {
         Row("miss", "cache + forward, never a hit", CACHE, data.fresh, ("unbound",), fresh=True, upstream=True),
         Row("stack", "errors, prometheus, loadbalance, cache, forward; hits", STACK, data.same, upstream=True),
         Row("log", "errors, log, file", LOG, data.same),
+        Row("signed", "auth from a zone signed before, with DO", FILE, data.same, SIGNERS, chain="nsec"),
+        Row("signed-random", "random from it", FILE, data.mixed, SIGNERS, fresh=True, chain="nsec", base="random"),
+        Row("signed-nx", "nx from it, NSEC", FILE, data.absent, SIGNERS, fresh=True, chain="nsec", base="nx"),
+        Row("signed-nx3", "nx from one with NSEC3", FILE, data.absent, SIGNERS, fresh=True, chain="nsec3", base="nx"),
     )
 }

@@ -37,6 +37,7 @@ class Load:
     outstanding: int
     transport: str = "udp"
     once: bool = False  # stop at the end of the file instead of starting over
+    dnssec: bool = False  # set DO
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ def measure(server: Running, questions: Path, load: Load) -> Sample:
     words += ["-m", load.transport]
     words += ["-l", f"{load.seconds:g}", "-c", str(load.clients), "-q", str(load.outstanding), "-T", "1", "-t", "2"]
     words += ["-n", "1"] if load.once else []
+    words += ["-D"] if load.dnssec else []
     done = subprocess.run(
         ["taskset", "-c", str(LOAD_CORE), *words],
         capture_output=True,

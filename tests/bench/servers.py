@@ -12,6 +12,7 @@ from tests.certify import Pair
 
 from . import data
 
+PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 SHARDNS = str(Path(sys.executable).with_name("shardns"))
 
 
@@ -43,15 +44,11 @@ class Command:
 def installed(name: str) -> bool:
     """Tell whether a server can be started here."""
     program = {"shardns": SHARDNS, "knot": "knotd"}.get(name, name)
-    return shutil.which(program, path=_path()) is not None
-
-
-def _path() -> str:
-    return "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+    return shutil.which(program, path=PATH) is not None
 
 
 def _program(name: str) -> str:
-    return shutil.which(name, path=_path()) or name
+    return shutil.which(name, path=PATH) or name
 
 
 def shardns(setup: Setup, corefile: str) -> Command:
