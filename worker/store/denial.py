@@ -1,7 +1,7 @@
 """Proofs that something does not exist, for clients that set DO: NSEC (RFC 4035 §3.1.3) and NSEC3 (RFC 5155 §7.2).
 
 1. A proof is a list of sections, each one NSEC or NSEC3 record and its signatures; a zone keeps the sections it has
-   decoded by their store key, so a proof that comes again is the same objects and its answer can be shared.
+   read by their store key, and the answers made of them.
 2. A zone with NSEC records is answered from as the reference does, and completed wherever that leaves a proof open
    that nobody relies on. What it is known to leave out is there in zones with `PROOFS` (and in all NSEC3 zones): for
    NXDOMAIN below empty non-terminals, wildcard NODATA, wildcard aliases, insecure referrals, denials behind aliases.
@@ -14,9 +14,10 @@ from typing import Final
 
 from ..wire.codes import DNAME, NS, NSEC, NSEC3, RRSIG
 from ..wire.names import key, within
+from ..wire.packed import packed
 from ..wire.records import EMPTY, RRset, Section
 from . import hashed
-from .found import Found
+from .found import EMPTY_NAME, NXDOMAIN, Found
 from .layout import HASHED, PROOFS
 from .lineage import lineage
 from .nodes import Node, name_of, pick
@@ -28,21 +29,65 @@ _MAX_STEPS: Final = 16  # names without NSEC passed over, where no zone cut expl
 Proof = list[Section]
 
 
-def of_name(zone: Zone, name: bytes) -> Proof:
-    """Prove that a name does not exist, and no wildcard that would stand for it (RFC 4035 §3.1.3.2)."""
-    if zone.flags & HASHED:
-        return hashed.of_name(zone, name)
-    known, encloser = _enclosers(zone, name)
-    return hashed.distinct([
-        _covering(zone, name),
-        EMPTY if known is None else _no_wildcard(zone, known),
-        _no_wildcard(zone, encloser) if encloser != known and zone.flags & PROOFS else EMPTY,
-    ])  # fmt: skip
+def missing(zone: Zone, name: bytes, at: bytes) -> Found:
+    """Deny a name without records, `at` being its store key, or the records of an empty non-terminal."""
+    # Hot: random names. Those that the same records deny share one answer, which is found by where the first of these
+    # stands and by the closest encloser: one search for NSEC, two and a hash for NSEC3.
+    before, behind = zone.neighbours(at)
+    hashes = zone.flags & HASHED
+    if behind.startswith(at + b"\0") or name == zone.origin:
+        return _denied(zone, EMPTY_NAME, (before, name), of_records(zone, name, before))
+    encloser, closer = _enclosers(zone, name, at, before, behind)
+    if hashes:
+        before = hashed.span(zone, closer)
+    found: Found | None = zone.denied.get((before, encloser))
+    if found is None:
+        proof = hashed.of_name(zone, encloser, before) if hashes else _of_name(zone, encloser, before)
+        found = _denied(zone, NXDOMAIN, (before, encloser), proof)
+    return found
 
 
-def of_records(zone: Zone, name: bytes) -> Proof:
+def _denied(zone: Zone, kind: int, mark: tuple[bytes, bytes], proof: Proof) -> Found:
+    """Make the answer that denies, with the SOA record in front, and keep it."""
+    zone.store.count_proof()
+    found = zone.denied[mark] = Found(kind, EMPTY, joined(zone.soa_signed, proof)).share()
+    return found
+
+
+def _enclosers(zone: Zone, name: bytes, at: bytes, before: bytes, behind: bytes) -> tuple[bytes, bytes]:
+    """Return the closest encloser of a missing name, and the next closer name (RFC 5155 §1.3).
+
+    What lies between a name's canonical neighbours is empty, so an ancestor exists if a neighbour is it or below it.
+    """
+    closer, encloser = name, name[1 + name[0] :]
+    while len(encloser) > zone.size:
+        at = at[: at.rindex(b"\0")]
+        below = at + b"\0"
+        if before == at or before.startswith(below) or behind.startswith(below):
+            break
+        closer, encloser = encloser, encloser[1 + encloser[0] :]
+    return encloser, closer
+
+
+def _of_name(zone: Zone, encloser: bytes, before: bytes) -> Proof:
+    """Prove that a name does not exist, and no wildcard that would stand for it (RFC 4035 §3.1.3.2).
+
+    The reference looks for the wildcard at the closest ancestor with records.
+    """
+    known = encloser
+    while len(known) > zone.size and zone.node(known) is None:
+        known = known[1 + known[0] :]
+    found = [_section(zone, before)]
+    if len(known) > zone.size or zone.node(zone.origin) is not None:
+        found.append(_no_wildcard(zone, known))
+    if encloser != known and zone.flags & PROOFS:
+        found.append(_no_wildcard(zone, encloser))
+    return hashed.distinct(found)
+
+
+def of_records(zone: Zone, name: bytes, before: bytes) -> Proof:
     """Prove that an empty non-terminal has no records (RFC 4035 §3.1.3.1, RFC 5155 §7.2.3)."""
-    return hashed.of_type(zone, name) if zone.flags & HASHED else hashed.distinct([_covering(zone, name)])
+    return hashed.of_type(zone, name) if zone.flags & HASHED else hashed.distinct([_section(zone, before)])
 
 
 def of_type(zone: Zone, node: Node) -> Proof:
@@ -86,37 +131,12 @@ def _is_proof(rrset: RRset) -> bool:
     return rrset.rtype in (NSEC, NSEC3)
 
 
-def denied(zone: Zone, kind: int, proof: Proof) -> Found:
-    """Return the answer that denies, with the SOA record in front; the same for the same proof."""
-    mark = (kind, *map(id, proof))
-    found: Found | None = zone.denied.get(mark)
-    if found is None:
-        zone.store.count_proof()
-        found = zone.denied[mark] = Found(kind, EMPTY, joined(zone.soa_signed, proof)).share()
-        found.proof = proof  # as long as it lives, its identity is nobody else's
-    return found
-
-
-def joined(front: Iterable[RRset], proof: Proof) -> Section:
+def joined(front: Section, proof: Proof) -> Section:
     """Return a section that ends with a proof."""
-    records = list(front)
-    for section in proof:
-        records += section
-    return Section(records)
-
-
-def _enclosers(zone: Zone, name: bytes) -> tuple[bytes | None, bytes]:
-    """Return the closest ancestor with records, as the reference sees it, and the closest one that exists."""
-    known = zone.origin if zone.node(zone.origin) is not None else None
-    closest = zone.origin
-    for above in lineage(name, zone.size)[:-1]:
-        if zone.node(above) is not None:
-            known = closest = above
-        elif zone.has_below(above):
-            closest = above
-        else:
-            break
-    return known, closest
+    if not proof:
+        return front
+    wire = front.wire + b"".join([section.wire for section in proof])
+    return packed(wire, front.count + sum([section.count for section in proof]))
 
 
 def _no_wildcard(zone: Zone, encloser: bytes) -> Section:
@@ -137,10 +157,14 @@ def _covering(zone: Zone, name: bytes) -> Section:
             return EMPTY
     elif cursor.key() != wanted and not cursor.prev():
         return EMPTY
-    at: bytes = cursor.key()
+    return _section(zone, cursor.key())
+
+
+def _section(zone: Zone, at: bytes) -> Section:
+    """Return the NSEC record at a store key, or the last one before it, with its signatures."""
     found = zone.proofs.get(at)
     if found is None:
-        found = _nsec_before(zone, at, cursor.value())
+        found = _nsec_before(zone, at, zone.store.txn.get(at, b""))
         zone.store.count_proof()
         zone.proofs[at] = found
     return found

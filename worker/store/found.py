@@ -28,10 +28,10 @@ class Found:
     """The outcome of a look-up. Immutable; shared between queries.
 
     `aa` is the header bit; `wildcard` the owner it was synthesised from (RFC 4592), for metadata. What many queries
-    share keeps the finished `replies` by the flags of the query; a shared denial keeps its `proof`.
+    share keeps the finished `replies` by the flags of the query.
     """
 
-    __slots__ = ("aa", "additional", "answer", "authority", "chase", "kind", "proof", "rcode", "replies", "wildcard")
+    __slots__ = ("aa", "additional", "answer", "authority", "chase", "kind", "rcode", "replies", "wildcard")
 
     def __init__(
         self,
@@ -54,7 +54,6 @@ class Found:
         self.wildcard = wildcard
         self.chase = chase
         self.replies: dict[int, Reply] | None = None
-        self.proof: list[Section]
 
     def share(self) -> Found:
         """Say that other queries will find this, too; returns itself."""

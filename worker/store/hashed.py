@@ -7,8 +7,8 @@ cursor steps, and no query can find their owner names (RFC 5155 §7.2.8).
 from __future__ import annotations
 
 import base64
-import hashlib
 from functools import lru_cache
+from hashlib import sha1
 from typing import Final, NamedTuple
 
 from ..wire.codes import NSEC3, NSEC3PARAM
@@ -40,16 +40,14 @@ def chain(rdata: bytes) -> Chain | None:
 
 def digest(name: bytes, by: Chain) -> bytes:
     """Hash a lower-case name (RFC 5155 §5)."""
-    return _digest(name, by.iterations, by.salt)
-
-
-@lru_cache(maxsize=4096)
-def _digest(name: bytes, iterations: int, salt: bytes) -> bytes:
-    sha1 = hashlib.sha1
+    salt = by.salt
     value = sha1(name + salt).digest()
-    for _ in range(iterations):
+    for _ in range(by.iterations):
         value = sha1(value + salt).digest()
     return value
+
+
+_kept_digest = lru_cache(maxsize=4096)(digest)
 
 
 def label(value: bytes) -> bytes:
@@ -70,9 +68,21 @@ def hash_of(owner: bytes) -> bytes | None:
 # Proofs ---------------------------------------------------------------------------------------------------------------
 
 
-def of_name(zone: Zone, name: bytes) -> list[Section]:
-    """RFC 5155 §7.2.2: closest encloser, next closer name, wildcard at the closest encloser."""
-    encloser, proof = _encloser(zone, name)
+def span(zone: Zone, name: bytes) -> bytes:
+    """Return the store key of the NSEC3 record whose span a missing name's hash lies in; empty where there is none."""
+    by = zone.chain or _chain(zone)
+    return _span(zone, zone.hashes + digest(name, by)) if by is not None else b""
+
+
+def of_name(zone: Zone, encloser: bytes, covering: bytes) -> list[Section]:
+    """RFC 5155 §7.2.2: closest encloser, next closer name, wildcard at the closest encloser.
+
+    `covering` is the store key of what covers the name below the closest encloser that exists.
+    """
+    own = _matching(zone, encloser)
+    proof = [own, _section(zone, covering)]
+    if not own:
+        encloser, proof = _encloser(zone, encloser)
     star = STAR + encloser
     no_wildcard = zone.proofs.get(star)  # by its name: no store key begins like one
     if no_wildcard is None:
@@ -145,43 +155,50 @@ def chain_of(zone: Zone) -> Chain | None:
     return None
 
 
-def _hashed(zone: Zone, name: bytes) -> bytes:
+def _chain(zone: Zone) -> Chain | None:
     if zone.chain is None:
         zone.chain = chain_of(zone)
-    return digest(name, zone.chain) if zone.chain is not None else b""
+    found: Chain | None = zone.chain
+    return found
+
+
+def _hashed(zone: Zone, name: bytes) -> bytes:
+    by = _chain(zone)
+    return zone.hashes + (_kept_digest(name, by) if by is not None else b"")
 
 
 def _matching(zone: Zone, name: bytes) -> Section:
     """Return the NSEC3 record of a name that exists, with its signatures."""
-    at = hashed_prefix(zone.number) + _hashed(zone, name)
-    found = zone.proofs.get(at)
-    if found is None:
-        value = zone.store.txn.get(at)
-        if value is None:
-            return EMPTY
-        found = _kept(zone, at, value)
-    return found
+    return _section(zone, _hashed(zone, name))
 
 
 def _covering(zone: Zone, name: bytes) -> Section:
     """Return the NSEC3 record whose span a name's hash lies in; a name that exists has its own."""
-    prefix = hashed_prefix(zone.number)
-    wanted = prefix + _hashed(zone, name)
+    return _section(zone, _span(zone, _hashed(zone, name)))
+
+
+def _span(zone: Zone, wanted: bytes) -> bytes:
+    """Return the greatest key of the chain up to one; the chain is a ring, so before the first one comes the last."""
     cursor = zone.store.cursor
+    prefix = zone.hashes
     found = cursor.set_range(wanted)
-    if not (found and cursor.key() == wanted) and not (
-        (cursor.prev() if found else cursor.last()) and cursor.key().startswith(prefix)
-    ):
-        # Before the first hash comes the last one: the chain is a ring.
-        behind = cursor.set_range(prefix + b"\xff" * (HASH_BYTES + 1))
-        if not (cursor.prev() if behind else cursor.last()) or not cursor.key().startswith(prefix):
+    if found and cursor.key() == wanted:
+        return wanted
+    if (cursor.prev() if found else cursor.last()) and cursor.key().startswith(prefix):
+        at: bytes = cursor.key()
+        return at
+    behind = cursor.set_range(prefix + b"\xff" * (HASH_BYTES + 1))
+    at = cursor.key() if (cursor.prev() if behind else cursor.last()) else b""
+    return at if at.startswith(prefix) else b""
+
+
+def _section(zone: Zone, at: bytes) -> Section:
+    """Return the NSEC3 record at a store key, with its signatures; empty where there is none."""
+    found = zone.proofs.get(at)
+    if found is None:
+        value = zone.store.txn.get(at) if at else None
+        if value is None:
             return EMPTY
-    at = cursor.key()
-    return zone.proofs.get(at) or _kept(zone, at, cursor.value())
-
-
-def _kept(zone: Zone, at: bytes, value: bytes) -> Section:
-    found = pick(label(at[-HASH_BYTES:]) + zone.origin, value, NSEC3)
-    zone.store.count_proof()
-    zone.proofs[at] = found
+        found = zone.proofs[at] = pick(label(at[-HASH_BYTES:]) + zone.origin, value, NSEC3)
+        zone.store.count_proof()
     return found

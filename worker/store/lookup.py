@@ -20,18 +20,16 @@ from .alias import follow, referral
 from .denial import (
     COMPLETE,
     STAR,
-    denied,
     joined,
+    missing,
     of_closer,
-    of_name,
-    of_records,
     of_type,
     of_type_at_wildcard,
 )
 from .found import EMPTY_NAME, NODATA, NXDOMAIN, POSITIVE, REFERRAL, SERVFAIL, Found
 from .layout import CUTS, DEEP, DENIALS, DNAMES, HASHED, WILDCARDS
 from .lineage import lineage
-from .nodes import Node, one
+from .nodes import Node, one, pick
 from .reader import Zone
 
 MAX_HOPS: Final = 8  # self look-ups nested for one client query
@@ -69,9 +67,19 @@ def find(zone: Zone, name: bytes, qtype: int, signed: bool = False, hops: int = 
             value = (zone.store.snapshot or zone.store.txn).get(key)
             if value is None:
                 return _missing(zone, name, key, signed)
-            if (value[0] << 8) | value[1] == qtype and qtype not in _RICH:
-                return Found(POSITIVE, one(name + value), zone.ns_signed if signed else zone.ns)
-            node = zone.keep(name, value)
+            if qtype not in _RICH:
+                if (value[0] << 8) | value[1] == qtype:
+                    return Found(POSITIVE, one(name + value), zone.ns_signed if signed else zone.ns)
+                if not zone.seen(name):
+                    answer = pick(name, value, qtype, signed, alone=True)
+                    if answer:
+                        return Found(POSITIVE, answer, zone.ns_signed if signed else zone.ns)
+                    node = Node(name, value)
+                else:
+                    node = Node(name, value)
+                    zone.hold(node, len(value))
+            else:
+                node = zone.keep(name, value)
         if NS in node.sets and name != zone.origin:
             return _walk(zone, name, qtype, signed)
         return node.answers.get(qtype | _SIGNED if signed else qtype) or _present(zone, node, qtype, signed)
@@ -114,7 +122,8 @@ def _present(zone: Zone, node: Node, qtype: int, signed: bool) -> Found:
         return _nodata(zone, node, qtype, signed)
     authority = zone.ns_signed if signed else zone.ns
     answer = node.get(qtype, signed)
-    found = Found(POSITIVE, answer, authority, additional(zone, sets[qtype], signed)).share()
+    extra = additional(zone, sets[qtype], signed) if qtype in TARGETS else EMPTY
+    found = Found(POSITIVE, answer, authority, extra).share()
     node.answers[qtype | _SIGNED if signed else qtype] = found
     return found
 
@@ -140,6 +149,8 @@ def _shared(zone: Zone, kind: int, signed: bool) -> Found:
 
 def _missing(zone: Zone, name: bytes, key: bytes, signed: bool) -> Found:
     """Deny a name that has no records: NXDOMAIN, or NOERROR where names exist below it."""
+    if signed and zone.flags & _DENYING:
+        return missing(zone, name, key)
     # An apex exists, though its SOA and NS records are kept apart (RFC 2308 §2.2).
     kind = EMPTY_NAME if name == zone.origin else NXDOMAIN
     if zone.flags & DEEP:
@@ -147,9 +158,7 @@ def _missing(zone: Zone, name: bytes, key: bytes, signed: bool) -> Found:
         below = key + b"\0"
         if cursor.set_range(below) and cursor.key().startswith(below):
             kind = EMPTY_NAME
-    if not (signed and zone.flags & _DENYING):
-        return _shared(zone, kind, signed)
-    return denied(zone, kind, of_name(zone, name) if kind == NXDOMAIN else of_records(zone, name))
+    return _shared(zone, kind, signed)
 
 
 def _walk(zone: Zone, name: bytes, qtype: int, signed: bool) -> Found:

@@ -149,8 +149,8 @@ class Zone:
     """A published zone, as long as it stays the published one; then `stale` is set and what was made of it is void."""
 
     __slots__ = (
-        "bare", "chain", "denied", "expired", "flags", "hot", "missing", "nodes", "ns", "ns_signed", "number", "origin",
-        "own_key", "prefix", "proofs", "size", "soa", "soa_signed", "stale", "state", "store",
+        "bare", "chain", "denied", "expired", "flags", "hashes", "hot", "missing", "nodes", "ns", "ns_signed", "number",
+        "origin", "own_key", "prefix", "proofs", "size", "soa", "soa_signed", "stale", "state", "store",
     )  # fmt: skip
 
     def __init__(self, store: Store, origin: bytes, number: int, state: int, meta: layout.Meta) -> None:
@@ -164,13 +164,14 @@ class Zone:
         self.flags = meta.flags
         self.nodes = meta.nodes
         self.prefix = layout.node_prefix(number)
+        self.hashes = layout.hashed_prefix(number)
         self.own_key = self.prefix + key(origin)
         self.size = len(origin)
         self.hot: dict[bytes, Node] = {}
         self.missing: dict[int, Any] = {}  # what the look-up says of any name without records, by kind
         self.chain: Any = None  # how the NSEC3 records hash, once somebody asked
         self.proofs: dict[bytes, Section] = {}  # NSEC and NSEC3 records with their signatures, by store key
-        self.denied: dict[tuple[int, ...], Any] = {}  # what the look-up says with a proof, by its sections' identity
+        self.denied: dict[tuple[bytes, bytes], Any] = {}  # what the look-up says with a proof, by where that stands
         apex = Node(b"", meta.apex) if meta.apex else None
         self.soa = apex.get(SOA) if apex else EMPTY
         self.ns = apex.get(NS) if apex else EMPTY
@@ -205,19 +206,31 @@ class Zone:
     def keep(self, name: bytes, value: bytes) -> Node:
         """Decode a node, and remember it if it is not the first time."""
         node = Node(name, value)
-        store = self.store
-        mark = hash(name) ^ self.number
-        if mark in store.seen_once:
-            if store.hot >= HOT_NODES:
-                store.forget_hot()
-            store.hot += 1 + (len(value) >> 10)
-            self.hot[name] = node
-        else:
-            # Names asked once, a scan or a flood, must not drive out those asked again and again.
-            if len(store.seen_once) >= HOT_NODES:
-                store.seen_once.clear()
-            store.seen_once.add(mark)
+        if self.seen(name):
+            self.hold(node, len(value))
         return node
+
+    def hold(self, node: Node, size: int) -> None:
+        """Remember a node that was decoded from so many octets."""
+        store = self.store
+        if store.hot >= HOT_NODES:
+            store.forget_hot()
+        store.hot += 1 + (size >> 10)
+        self.hot[node.name] = node
+
+    def seen(self, name: bytes) -> bool:
+        """Tell whether a name was asked for before, and note that it was now.
+
+        Names asked once, a scan or a flood, must not drive out those asked again and again.
+        """
+        seen = self.store.seen_once
+        mark = hash(name) ^ self.number
+        if mark in seen:
+            return True
+        if len(seen) >= HOT_NODES:
+            seen.clear()
+        seen.add(mark)
+        return False
 
     def has_below(self, name: bytes) -> bool:
         """Tell whether a name exists strictly below this one."""
@@ -225,14 +238,13 @@ class Zone:
         cursor = self.store.cursor
         return bool(cursor.set_range(below)) and cursor.key().startswith(below)
 
-    def before(self, name: bytes) -> Node | None:
-        """Return the node of a name, or else of the canonically greatest name before it (RFC 4034 §6.1)."""
-        wanted = self.prefix + key(name)
+    def neighbours(self, at: bytes) -> tuple[bytes, bytes]:
+        """Return the store keys before and behind one that is not there; either may be another zone's, or empty.
+
+        The cursor is left at the one before.
+        """
         cursor = self.store.cursor
-        found = cursor.set_range(wanted)
-        if not (found and cursor.key() == wanted) and not (cursor.prev() if found else cursor.last()):
-            return None
-        at = cursor.key()
-        if not at.startswith(self.prefix):
-            return None
-        return self.hot.get(owner := name_of(at[len(self.prefix) :])) or Node(owner, cursor.value())
+        if cursor.set_range(at):
+            behind = cursor.key()
+            return cursor.key() if cursor.prev() else b"", behind
+        return cursor.key() if cursor.last() else b"", b""

@@ -38,6 +38,11 @@ class RRset:
             wire = self._wire = b"".join([head + len(r).to_bytes(2, "big") + r for r in self.rdatas])
         return wire
 
+    @property
+    def count(self) -> int:
+        """The number of records."""
+        return len(self.rdatas)
+
     def replace(
         self,
         *,
@@ -91,7 +96,7 @@ class Section(tuple[RRset, ...]):
         """The number of records."""
         count = self._count
         if count < 0:
-            count = self._count = sum([len(rrset.rdatas) for rrset in self])
+            count = self._count = sum([rrset.count for rrset in self])
         return count
 
 
