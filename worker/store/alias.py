@@ -8,7 +8,7 @@ from typing import Final
 from ..reply import Drop, Reply
 from ..wire.codes import CNAME, DNAME, DS, NS, SOA, Rcode
 from ..wire.names import within
-from ..wire.records import EMPTY, RRset, Section
+from ..wire.records import EMPTY, RRset, Section, section
 from . import layout
 from .additional import additional, glue
 from .denial import COMPLETE, Proof, behind_alias, joined, of_ds, of_type
@@ -116,7 +116,7 @@ def resolve(chase: Chase, outcome: Reply | Drop | None) -> Found:
     else:
         authority = zone.ns_signed if signed else zone.ns
     if signed and isinstance(outcome, Reply):
-        more = joined(behind_alias(zone, outcome.authority), chase.proof)
+        more = joined(section(behind_alias(zone, outcome.authority)), chase.proof)
         authority = Section(authority + tuple(rrset for rrset in more if rrset not in authority))
     return Found(kind, records, authority, additional(zone, records, signed), wildcard=chase.wildcard)
 

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..wire.codes import DNAME, NS, NSEC, NSEC3, RRSIG
 from ..wire.names import key, within
@@ -20,7 +20,7 @@ from . import hashed
 from .found import EMPTY_NAME, NXDOMAIN, Found
 from .layout import HASHED, PROOFS
 from .lineage import lineage
-from .nodes import Node, name_of, pick
+from .nodes import MANY, Node, name_of, pick, picked
 from .reader import Zone
 
 STAR: Final = b"\1*"
@@ -29,29 +29,64 @@ _MAX_STEPS: Final = 16  # names without NSEC passed over, where no zone cut expl
 Proof = list[Section]
 
 
+class Around(NamedTuple):
+    """What the denials of all names below one closest encloser have in common, by the octets of the authority section.
+
+    `parts` are its proofs; `spans` says that the record that covers the missing name stands between the two halves.
+    """
+
+    front: bytes
+    back: bytes
+    records: int
+    parts: tuple[bytes, ...]
+    spans: bool
+
+
 def missing(zone: Zone, name: bytes, at: bytes) -> Found:
     """Deny a name without records, `at` being its store key, or the records of an empty non-terminal."""
     # Hot: random names. Those that the same records deny share one answer, which is found by where the first of these
-    # stands and by the closest encloser: one search for NSEC, two and a hash for NSEC3.
+    # stands and by the closest encloser: one search for NSEC (RFC 4035 §3.1.3.2), two and a hash for NSEC3.
     before, behind = zone.neighbours(at)
     hashes = zone.flags & HASHED
     if behind.startswith(at + b"\0") or name == zone.origin:
-        return _denied(zone, EMPTY_NAME, (before, name), of_records(zone, name, before))
+        authority = joined(zone.soa_signed, of_records(zone, name, before))
+        return _kept(zone, Found(EMPTY_NAME, EMPTY, authority), (before, name))
     encloser, closer = _enclosers(zone, name, at, before, behind)
     if hashes:
         before = hashed.span(zone, closer)
-    found: Found | None = zone.denied.get((before, encloser))
+    mark = (before, encloser)
+    found: Found | None = zone.denied.get(mark)
     if found is None:
-        proof = hashed.of_name(zone, encloser, before) if hashes else _of_name(zone, encloser, before)
-        found = _denied(zone, NXDOMAIN, (before, encloser), proof)
+        around: Around = zone.around.get(encloser) or _around(zone, encloser)
+        wire, count = b"", 0
+        if around.spans:
+            wire, count = hashed.octets(zone, before) if hashes else _octets(zone, before)
+            if wire in around.parts:
+                wire, count = b"", 0
+        authority = packed(around.front + wire + around.back, around.records + count)
+        found = Found(NXDOMAIN, EMPTY, authority)
+        if zone.seen_span(before):
+            _kept(zone, found, mark)
     return found
 
 
-def _denied(zone: Zone, kind: int, mark: tuple[bytes, bytes], proof: Proof) -> Found:
-    """Make the answer that denies, with the SOA record in front, and keep it."""
+def _kept(zone: Zone, found: Found, mark: tuple[bytes, bytes]) -> Found:
     zone.store.count_proof()
-    found = zone.denied[mark] = Found(kind, EMPTY, joined(zone.soa_signed, proof)).share()
+    zone.denied[mark] = found.share()
     return found
+
+
+def _around(zone: Zone, encloser: bytes) -> Around:
+    front, back = hashed.around(zone, encloser) if zone.flags & HASHED else ([EMPTY], _no_wildcards(zone, encloser))
+    parts = hashed.distinct([*front, *back])
+    behind = [part for part in parts if part not in front]
+    count = zone.soa_signed.count + sum([part.count for part in parts])
+    wires = [b"".join([part.wire for part in half]) for half in (front, behind)]
+    zone.store.count_proof()
+    around = zone.around[encloser] = Around(
+        zone.soa_signed.wire + wires[0], wires[1], count, tuple([part.wire for part in parts]), len(front) == 1
+    )
+    return around
 
 
 def _enclosers(zone: Zone, name: bytes, at: bytes, before: bytes, behind: bytes) -> tuple[bytes, bytes]:
@@ -69,20 +104,15 @@ def _enclosers(zone: Zone, name: bytes, at: bytes, before: bytes, behind: bytes)
     return encloser, closer
 
 
-def _of_name(zone: Zone, encloser: bytes, before: bytes) -> Proof:
-    """Prove that a name does not exist, and no wildcard that would stand for it (RFC 4035 §3.1.3.2).
-
-    The reference looks for the wildcard at the closest ancestor with records.
-    """
+def _no_wildcards(zone: Zone, encloser: bytes) -> Proof:
+    """Prove that no wildcard stands for what is missing; the reference looks at the closest ancestor with records."""
     known = encloser
     while len(known) > zone.size and zone.node(known) is None:
         known = known[1 + known[0] :]
-    found = [_section(zone, before)]
-    if len(known) > zone.size or zone.node(zone.origin) is not None:
-        found.append(_no_wildcard(zone, known))
+    found = [] if zone.node(known) is None else [_covering(zone, STAR + known)]
     if encloser != known and zone.flags & PROOFS:
-        found.append(_no_wildcard(zone, encloser))
-    return hashed.distinct(found)
+        found.append(_covering(zone, STAR + encloser))
+    return found
 
 
 def of_records(zone: Zone, name: bytes, before: bytes) -> Proof:
@@ -139,15 +169,6 @@ def joined(front: Section, proof: Proof) -> Section:
     return packed(wire, front.count + sum([section.count for section in proof]))
 
 
-def _no_wildcard(zone: Zone, encloser: bytes) -> Section:
-    star = STAR + encloser
-    found = zone.proofs.get(star)  # by its name: no store key begins like one
-    if found is None:
-        found = zone.proofs[star] = _covering(zone, star)
-        zone.store.count_proof()
-    return found
-
-
 def _covering(zone: Zone, name: bytes) -> Section:
     """Return the NSEC record at a name or canonically before it, with its signatures."""
     cursor = zone.store.cursor
@@ -168,6 +189,17 @@ def _section(zone: Zone, at: bytes) -> Section:
         zone.store.count_proof()
         zone.proofs[at] = found
     return found
+
+
+def _octets(zone: Zone, at: bytes) -> tuple[bytes, int]:
+    """Return the octets of what `_section` returns, and how many records they are; it is not remembered."""
+    value = zone.store.txn.get(at, b"")
+    if value.startswith(MANY) and at.startswith(zone.prefix):
+        found = picked(name_of(at[len(zone.prefix) :]), value, NSEC)
+        if found[1]:
+            return found
+    section = _section(zone, at)
+    return section.wire, section.count
 
 
 def _nsec_before(zone: Zone, at: bytes, value: bytes) -> Section:

@@ -12,17 +12,20 @@ from hashlib import sha1
 from typing import Final, NamedTuple
 
 from ..wire.codes import NSEC3, NSEC3PARAM
+from ..wire.packed import packed
 from ..wire.records import EMPTY, Section
 from .layout import hashed_prefix
 from .lineage import lineage
-from .nodes import pick
+from .nodes import MANY, picked
 from .reader import Zone
 
 STAR: Final = b"\1*"
 HASH_BYTES: Final = 20  # SHA-1, the only algorithm there is (RFC 5155 §11)
 MAX_ITERATIONS: Final = 2500  # RFC 5155 §10.3: more is not to be validated by anybody
-_TO_HEX32: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghijklmnopqrstuv")
-_FROM_HEX32: Final = bytes.maketrans(b"0123456789abcdefghijklmnopqrstuv", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
+_PAIRS: Final = tuple(bytes((high, low)) for high in _DIGITS for low in _DIGITS)
+_SHIFTS: Final = tuple(range(8 * HASH_BYTES - 10, -1, -10))
+_FROM_HEX32: Final = bytes.maketrans(_DIGITS, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
 
 
 class Chain(NamedTuple):
@@ -52,7 +55,9 @@ _kept_digest = lru_cache(maxsize=4096)(digest)
 
 def label(value: bytes) -> bytes:
     """Return a hash as the label of an owner name: lower-case base32hex (RFC 4648 §7)."""
-    return b"\x20" + base64.b32encode(value).translate(_TO_HEX32)
+    # Hot: once for each proof that nobody has asked for yet. 1.6 µs; base64.b32encode takes twice as long.
+    number = int.from_bytes(value, "big")
+    return b"\x20" + b"".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def hash_of(owner: bytes) -> bytes | None:
@@ -74,21 +79,17 @@ def span(zone: Zone, name: bytes) -> bytes:
     return _span(zone, zone.hashes + digest(name, by)) if by is not None else b""
 
 
-def of_name(zone: Zone, encloser: bytes, covering: bytes) -> list[Section]:
-    """RFC 5155 §7.2.2: closest encloser, next closer name, wildcard at the closest encloser.
+def around(zone: Zone, encloser: bytes) -> tuple[list[Section], list[Section]]:
+    """RFC 5155 §7.2.2: what stands before and behind the record that covers the next closer name.
 
-    `covering` is the store key of what covers the name below the closest encloser that exists.
+    Before it the closest encloser's own record, behind it what covers the wildcard. Where an encloser has no record,
+    below an opt-out span, the front has the whole proof of one further up.
     """
     own = _matching(zone, encloser)
-    proof = [own, _section(zone, covering)]
+    front = [own]
     if not own:
-        encloser, proof = _encloser(zone, encloser)
-    star = STAR + encloser
-    no_wildcard = zone.proofs.get(star)  # by its name: no store key begins like one
-    if no_wildcard is None:
-        no_wildcard = zone.proofs[star] = _covering(zone, star)
-        zone.store.count_proof()
-    return distinct([*proof, no_wildcard])
+        encloser, front = _encloser(zone, encloser)
+    return front, [_covering(zone, STAR + encloser)]
 
 
 def of_type(zone: Zone, name: bytes) -> list[Section]:
@@ -196,9 +197,19 @@ def _section(zone: Zone, at: bytes) -> Section:
     """Return the NSEC3 record at a store key, with its signatures; empty where there is none."""
     found = zone.proofs.get(at)
     if found is None:
-        value = zone.store.txn.get(at) if at else None
-        if value is None:
-            return EMPTY
-        found = zone.proofs[at] = pick(label(at[-HASH_BYTES:]) + zone.origin, value, NSEC3)
-        zone.store.count_proof()
+        found = packed(*octets(zone, at))
+        if found:
+            zone.proofs[at] = found
+            zone.store.count_proof()
     return found
+
+
+def octets(zone: Zone, at: bytes) -> tuple[bytes, int]:
+    """Return the octets of what `_section` returns, and how many records they are; it is not remembered."""
+    value = zone.store.txn.get(at) if at else None
+    if value is None:
+        return b"", 0
+    owner = label(at[-HASH_BYTES:]) + zone.origin
+    if not value.startswith(MANY):  # unsigned
+        return owner + value, 1
+    return picked(owner, value, NSEC3)

@@ -61,6 +61,7 @@ def find(zone: Zone, name: bytes, qtype: int, signed: bool = False, hops: int = 
                 bare = _is_bare(zone, name, parent)
             if not bare:
                 return _walk(zone, name, qtype, signed)
+        asked = qtype | _SIGNED if signed else qtype
         node = zone.hot.get(name)
         if node is None:
             key = zone.key_of(name)
@@ -70,19 +71,22 @@ def find(zone: Zone, name: bytes, qtype: int, signed: bool = False, hops: int = 
             if qtype not in _RICH:
                 if (value[0] << 8) | value[1] == qtype:
                     return Found(POSITIVE, one(name + value), zone.ns_signed if signed else zone.ns)
-                if not zone.seen(name):
-                    answer = pick(name, value, qtype, signed, alone=True)
-                    if answer:
-                        return Found(POSITIVE, answer, zone.ns_signed if signed else zone.ns)
-                    node = Node(name, value)
-                else:
-                    node = Node(name, value)
-                    zone.hold(node, len(value))
-            else:
-                node = zone.keep(name, value)
+                answer = pick(name, value, qtype, signed, alone=True)
+                if answer:
+                    found = Found(POSITIVE, answer, zone.ns_signed if signed else zone.ns)
+                    if zone.seen(name):
+                        node = Node(name, value)
+                        node.answers[asked] = found.share()
+                        zone.hold(node)
+                    return found
+            node = zone.keep(name, value)
+        else:
+            known: Found | None = node.answers.get(asked)
+            if known is not None:
+                return known
         if NS in node.sets and name != zone.origin:
             return _walk(zone, name, qtype, signed)
-        return node.answers.get(qtype | _SIGNED if signed else qtype) or _present(zone, node, qtype, signed)
+        return node.answers.get(asked) or _present(zone, node, qtype, signed)
     except lmdb.BadValsizeError:
         # A key beyond 511 octets: a name of more than 240 zero octets. No zone can hold it.
         return Found(NXDOMAIN, EMPTY, zone.soa_signed if signed else zone.soa)

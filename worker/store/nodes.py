@@ -21,7 +21,7 @@ from ..wire.records import EMPTY, RRset, Section
 _RUN = struct.Struct("!HHI")
 _FIXED = struct.Struct("!HHIH")
 _OWNERS: Final = 0x8000
-_MANY: Final = b"\0\0"
+MANY: Final = b"\0\0"
 _RRSIG: Final = RRSIG.to_bytes(2, "big")
 _REDIRECTING: Final = (CNAME, NS)
 # One record of a node: owner, then type, class, TTL, length and rdata as they stand in a message.
@@ -32,6 +32,8 @@ class StoredRRset(RRset):
     """An RRset that knows its wire form and takes it apart only when somebody asks."""
 
     __slots__ = ("_count",)
+
+    _count: int
 
     @property
     def count(self) -> int:
@@ -83,16 +85,27 @@ def one(wire: bytes) -> Section:
 
 
 class Node:
-    """The records at one name, by type. `answers` keeps what the look-up made of it, by type and DO."""
+    """The records at one name, by type. `answers` keeps what the look-up made of it, by type and DO.
 
-    __slots__ = ("answers", "name", "sets")
+    `sets` is made at the first look: until then it is an unset slot, which is what sends Python to `__getattr__`.
+    """
+
+    __slots__ = ("answers", "name", "sets", "value")
+
+    sets: dict[int, Section]
 
     def __init__(self, name: bytes, value: bytes) -> None:
         self.name = name
+        self.value = value
         self.answers: dict[int, Any] = {}
-        self.sets: dict[int, Section] = (
-            runs(name, value) if value.startswith(_MANY) else {(value[0] << 8) | value[1]: one(name + value)}
-        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "sets":
+            raise AttributeError(name)
+        owner, value = self.name, self.value
+        found = runs(owner, value) if value.startswith(MANY) else {(value[0] << 8) | value[1]: one(owner + value)}
+        self.sets = found
+        return found
 
     def get(self, rtype: int, signed: bool = False) -> Section:
         """Return the records of a type, and with `signed` the RRSIGs that cover it; empty where there are none."""
@@ -131,9 +144,14 @@ def pick(name: bytes, value: bytes, rtype: int, signed: bool = True, alone: bool
 
     Empty where there are none, and with `alone` also where a CNAME or NS record at the name says otherwise.
     """
-    # Hot: the first time that somebody asks for a name of a signed zone, 2 µs; and for each proof.
-    if not value.startswith(_MANY):
+    if not value.startswith(MANY):
         return one(name + value) if (value[0] << 8) | value[1] == rtype else EMPTY
+    return packed(*picked(name, value, rtype, signed, alone))
+
+
+def picked(name: bytes, value: bytes, rtype: int, signed: bool = True, alone: bool = False) -> tuple[bytes, int]:
+    """Return the octets and the number of what `pick` returns, of a value of runs."""
+    # Hot: the first time that somebody asks for a name of a signed zone, 2 µs; and for each proof.
     covered = rtype.to_bytes(2, "big")
     found: list[bytes] = []
     signatures: list[bytes] = []
@@ -155,9 +173,9 @@ def pick(name: bytes, value: bytes, rtype: int, signed: bool = True, alone: bool
                 signatures.append(wire)
                 records += count & 0x7FFF
         elif alone and kind in _REDIRECTING:
-            return EMPTY
+            return b"", 0
         at += size
-    return packed(b"".join(found + signatures), records) if found else EMPTY
+    return (b"".join(found + signatures), records) if found else (b"", 0)
 
 
 def parted(name: bytes, value: bytes, rtype: int) -> tuple[bytes, bytes]:
@@ -173,7 +191,7 @@ def parted(name: bytes, value: bytes, rtype: int) -> tuple[bytes, bytes]:
         belongs = kind == rtype or (kind == RRSIG and value[start : start + 2] == covered)
         (moved if belongs else rest).append(value[at:end])
         at = end
-    return _MANY + b"".join(moved) if moved else b"", _MANY + b"".join(rest) if rest else b""
+    return MANY + b"".join(moved) if moved else b"", MANY + b"".join(rest) if rest else b""
 
 
 def _joined(runs: list[tuple[bytes, int]]) -> Section:
@@ -187,12 +205,12 @@ def pack(name: bytes, records: list[Stored]) -> bytes:
     """Encode the records of a name, in file order, as (owner, type class TTL length rdata)."""
     if len(records) == 1:
         owner, record = records[0]
-        if owner == name and record[:2] != _MANY:
+        if owner == name and record[:2] != MANY:
             return record
     by_type: dict[bytes, list[Stored]] = {}
     for pair in records:
         by_type.setdefault(pair[1][:2], []).append(pair)
-    out = [_MANY]
+    out = [MANY]
     for group in by_type.values():
         for run in _split(group):
             out.append(_encode(name, run))

@@ -17,10 +17,10 @@ from ..wire.names import key
 from ..wire.records import EMPTY, Section
 from . import layout
 from .environment import Sequence
-from .nodes import Node, name_of
+from .nodes import Node
 
 HOT_NODES: Final = 16_384  # of all zones of a worker; about 0.8 KiB each, a large one counts once more a KiB
-MAX_PROOFS: Final = 16_384  # proofs, and denials made of them, of all zones of a worker; about 0.6 KiB each
+MAX_PROOFS: Final = 16_384  # proofs, and denials made of them, of all zones of a worker; 0.6 to 2 KiB each
 
 Table = dict[bytes, "Zone"]
 
@@ -37,6 +37,7 @@ class Store:
         self.hot = 0
         self.proofs = 0
         self.seen_once: set[int] = set()
+        self.spans_once: set[int] = set()
         self._cursor: Any = None
         self.version = 0  # how often the tables were read anew
         self._seen = -1
@@ -142,6 +143,7 @@ class Store:
                 for zone in table.values():
                     zone.proofs.clear()
                     zone.denied.clear()
+                    zone.around.clear()
         self.proofs += 1
 
 
@@ -149,8 +151,8 @@ class Zone:
     """A published zone, as long as it stays the published one; then `stale` is set and what was made of it is void."""
 
     __slots__ = (
-        "bare", "chain", "denied", "expired", "flags", "hashes", "hot", "missing", "nodes", "ns", "ns_signed", "number",
-        "origin", "own_key", "prefix", "proofs", "size", "soa", "soa_signed", "stale", "state", "store",
+        "around", "bare", "chain", "denied", "expired", "flags", "hashes", "hot", "missing", "nodes", "ns", "ns_signed",
+        "number", "origin", "own_key", "prefix", "proofs", "size", "soa", "soa_signed", "stale", "state", "store",
     )  # fmt: skip
 
     def __init__(self, store: Store, origin: bytes, number: int, state: int, meta: layout.Meta) -> None:
@@ -171,6 +173,7 @@ class Zone:
         self.missing: dict[int, Any] = {}  # what the look-up says of any name without records, by kind
         self.chain: Any = None  # how the NSEC3 records hash, once somebody asked
         self.proofs: dict[bytes, Section] = {}  # NSEC and NSEC3 records with their signatures, by store key
+        self.around: dict[bytes, Any] = {}  # what denials have in common, by closest encloser
         self.denied: dict[tuple[bytes, bytes], Any] = {}  # what the look-up says with a proof, by where that stands
         apex = Node(b"", meta.apex) if meta.apex else None
         self.soa = apex.get(SOA) if apex else EMPTY
@@ -204,33 +207,27 @@ class Zone:
         return node
 
     def keep(self, name: bytes, value: bytes) -> Node:
-        """Decode a node, and remember it if it is not the first time."""
+        """Return a node, and remember it if it is not the first time."""
         node = Node(name, value)
         if self.seen(name):
-            self.hold(node, len(value))
+            self.hold(node)
         return node
 
-    def hold(self, node: Node, size: int) -> None:
-        """Remember a node that was decoded from so many octets."""
+    def hold(self, node: Node) -> None:
+        """Remember a node."""
         store = self.store
         if store.hot >= HOT_NODES:
             store.forget_hot()
-        store.hot += 1 + (size >> 10)
+        store.hot += 1 + (len(node.value) >> 10)
         self.hot[node.name] = node
 
     def seen(self, name: bytes) -> bool:
-        """Tell whether a name was asked for before, and note that it was now.
+        """Tell whether a name was asked for before, and note that it was now."""
+        return _noted(self.store.seen_once, hash(name) ^ self.number)
 
-        Names asked once, a scan or a flood, must not drive out those asked again and again.
-        """
-        seen = self.store.seen_once
-        mark = hash(name) ^ self.number
-        if mark in seen:
-            return True
-        if len(seen) >= HOT_NODES:
-            seen.clear()
-        seen.add(mark)
-        return False
+    def seen_span(self, at: bytes) -> bool:
+        """Tell whether the record at a store key proved something before, and note that it does now."""
+        return _noted(self.store.spans_once, hash(at))
 
     def has_below(self, name: bytes) -> bool:
         """Tell whether a name exists strictly below this one."""
@@ -248,3 +245,13 @@ class Zone:
             behind = cursor.key()
             return cursor.key() if cursor.prev() else b"", behind
         return cursor.key() if cursor.last() else b"", b""
+
+
+def _noted(seen: set[int], mark: int) -> bool:
+    """What is asked once, by a scan or a flood, must not drive out what is asked again and again."""
+    if mark in seen:
+        return True
+    if len(seen) >= HOT_NODES:
+        seen.clear()
+    seen.add(mark)
+    return False

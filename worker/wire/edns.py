@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .codes import OPT
 
@@ -14,13 +14,17 @@ _HEAD = struct.Struct("!BHHBBHH")
 
 @dataclass(frozen=True, slots=True)
 class Edns:
-    """One OPT record: advertised UDP size (octets), version, extended rcode (high 8 bits), flags, options."""
+    """One OPT record: advertised UDP size (octets), version, extended rcode (high 8 bits), flags, options.
+
+    `echo` is for the writer: what goes back to a client that sent this one.
+    """
 
     size: int = 1232
     version: int = 0
     rcode_high: int = 0
     flags: int = 0
     options: tuple[tuple[int, bytes], ...] = ()
+    echo: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @property
     def do(self) -> bool:

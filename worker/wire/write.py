@@ -21,22 +21,21 @@ _TAIL = struct.Struct("!HHHHH")
 _ECHOED_OPTIONS: Final = {3, 9, 10, 11, 12}  # NSID, EXPIRE, COOKIE, TCP-KEEPALIVE, PADDING
 MAX_PLAIN_V4: Final = 1480  # octets; longer UDP answers are compressed to stay clear of fragments
 MAX_PLAIN_V6: Final = 1220
-_echoes: dict[Edns, bytes] = {}
+_MAX_HEADS: Final = 4096
+_counted: dict[bytes, bytes] = {}  # headers without ID → the same with one more additional record
 registered_options: set[int] = set()
 
 
 def _echo(edns: Edns) -> bytes:
     """The OPT of an answer whose maker put none in: the client's own, masked."""
-    wire = _echoes.get(edns)
-    if wire is None:
-        kept = tuple(
-            (code, echoed(code, value))
-            for code, value in edns.options
-            if code in _ECHOED_OPTIONS or code in registered_options
-        )
-        wire = Edns(edns.size, 0, 0, edns.flags & 0xFF00, kept).wire
-        if not edns.options and len(_echoes) < 4096:
-            _echoes[edns] = wire
+    kept = tuple(
+        (code, echoed(code, value))
+        for code, value in edns.options
+        if code in _ECHOED_OPTIONS or code in registered_options
+    )
+    wire = Edns(edns.size, 0, 0, edns.flags & 0xFF00, kept).wire
+    if not edns.options:  # the reader gives the same object to the next client that sends these octets
+        object.__setattr__(edns, "echo", wire)
     return wire
 
 
@@ -48,7 +47,7 @@ def opt(query: Query, reply: Reply) -> bytes:
             return b""
         return given.wire if reply.rcode < 16 else _extended(given, reply.rcode).wire
     if given is None:
-        wire = _echo(asked)
+        wire = asked.echo or _echo(asked)
         return wire if reply.rcode < 16 else wire[:5] + bytes((reply.rcode >> 4,)) + wire[6:]
     if reply.rcode == Rcode.BADVERS:
         return _extended(given, reply.rcode).wire  # the reference does not finish this answer
@@ -71,14 +70,20 @@ def question(query: Query) -> bytes:
 
 def write(query: Query, reply: Reply) -> bytes:
     """Return the answer as it goes out, without its first two octets (the message ID)."""
-    # Hot path: a reply that was sent before, no OPT on either side. 0.4 µs.
+    # Hot path: a reply that was sent before, no OPT on the server's side. 0.4 µs, 0.6 µs with the client's.
     packed = reply.packed
     if packed is None:
         packed = reply.packed = _pack(reply)
     head, body = packed
-    if query.edns is None and reply.edns is None and query.end:
-        out = b"".join((head, query.wire[12 : query.end], body))
-        return out if len(out) <= 510 or _fits(query, len(out) + 2) else _fitted(query, reply, b"")
+    if reply.edns is None and query.end and reply.rcode < 16:
+        asked_edns = query.edns
+        if asked_edns is None:
+            extra = b""
+            out = b"".join((head, query.wire[12 : query.end], body))
+        else:
+            extra = asked_edns.echo or _echo(asked_edns)
+            out = b"".join((_counted.get(head) or _count(head), query.wire[12 : query.end], body, extra))
+        return out if len(out) <= 510 or _fits(query, len(out) + 2) else _fitted(query, reply, extra)
     extra = opt(query, reply)
     asked = question(query)
     if extra or not asked:
@@ -88,12 +93,20 @@ def write(query: Query, reply: Reply) -> bytes:
     return out if len(out) <= 510 or _fits(query, len(out) + 2) else _fitted(query, reply, extra)
 
 
+def _count(head: bytes) -> bytes:
+    if len(_counted) >= _MAX_HEADS:
+        _counted.clear()
+    counted = _counted[head] = head[:8] + (int.from_bytes(head[8:], "big") + 1).to_bytes(2, "big")
+    return counted
+
+
 def _pack(reply: Reply) -> tuple[bytes, bytes]:
     """Return the header (without ID, for one question and no OPT) and the uncompressed sections."""
     answer, authority, additional = reply.answer, reply.authority, reply.additional
     word = reply.flags | (reply.opcode << 11) | (reply.rcode & 15)
     head = _TAIL.pack(word, 1, answer.count, authority.count, additional.count)
-    return head, b"".join((answer.wire, authority.wire, additional.wire))
+    # One section alone is not copied.
+    return head, b"".join([section.wire for section in (answer, authority, additional) if section])
 
 
 def _fits(query: Query, size: int) -> bool:
