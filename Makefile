@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+SCANNER := $(VENV)/scanner# for a test; it needs an older cryptography than we do, and may be missing
 SOURCES := config worker plugins master
 COREFILE ?= config/examples/Corefile
 
@@ -28,6 +29,8 @@ bench: $(INSTALLED)
 $(INSTALLED): pyproject.toml setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	-test -x $(SCANNER)/bin/sslyze || ($(PYTHON) -m venv $(SCANNER) && \
+	  $(SCANNER)/bin/python -m pip install --quiet --disable-pip-version-check sslyze)
 	touch $@
 
 clean:
