@@ -146,9 +146,10 @@ class Reader:
             value = kind.parse_words(words, self.draft) if kind.whole else values(rest.spec, words, self.draft)
             state.setdefault(rest.attribute, []).append(value)  # a list: there may be thousands of lines
             return
-        if self.rules.unknown is None:
+        unknown = self.schema.unknown_text(self.draft)
+        if unknown is None:
             raise WrongCount(at=head, hint=nearest(head.text, list(properties(self.schema))))
-        text = fill(self.rules.unknown, head.text)
+        text = fill(unknown, head.text)
         hint = nearest(head.text, list(properties(self.schema)))
         rules = self.rules
         raise Refuse(

@@ -81,6 +81,11 @@ class Schema:
         """Change the block itself: hosts, root, debug, time-outs, endpoints, warnings."""
 
     @classmethod
+    def unknown_text(cls, draft: Draft) -> str | None:
+        """Return the text for an unknown property, where it depends on more than the class."""
+        return cls.rules.unknown
+
+    @classmethod
     def defaults(cls) -> Self:
         """Return the options of a bare directive."""
         return cls()

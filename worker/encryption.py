@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shardns.config.model import Encryption, Listening, Model, listeners
+from shardns.config.model import Encryption, Model, listeners
 
+from . import acme
 from .certificates import EncryptionError, judge_pair, load_authorities, load_pair, stamp, unwritable
 from .unverified import Unreachable, accept_any_certificate
 
@@ -45,7 +46,7 @@ def contexts(model: Model) -> dict[int, ssl.SSLContext]:
     return {
         index: context(listening.encryption, PROTOCOLS[listening.transport])
         for index, listening in enumerate(listeners(model))
-        if listening.encryption is not None and _has_files(listening)
+        if listening.encryption is not None and listening.transport in PROTOCOLS
     }
 
 
@@ -60,13 +61,10 @@ def quic_credentials(model: Model) -> dict[int, Credentials]:
     return credentials(model)
 
 
-def _has_files(listening: Listening) -> bool:
-    encryption = listening.encryption
-    return listening.transport in PROTOCOLS and encryption is not None and bool(encryption.certificate)
-
-
 def context(encryption: Encryption, protocols: tuple[str, ...]) -> ssl.SSLContext:
-    """Return a server's context for certificate files. Raises EncryptionError."""
+    """Return a server's context for certificate files, or for what ACME has brought. Raises EncryptionError."""
+    if encryption.acme is not None:
+        return acme.context(encryption.acme, lambda: _bare(protocols))
     try:
         if encryption.keylog:
             make_keylog(encryption.keylog)
@@ -75,12 +73,18 @@ def context(encryption: Encryption, protocols: tuple[str, ...]) -> ssl.SSLContex
         raise EncryptionError(f"plugin/tls: {error}") from None
 
 
-def _context(encryption: Encryption, protocols: tuple[str, ...]) -> ssl.SSLContext:
+def _bare(protocols: tuple[str, ...]) -> ssl.SSLContext:
+    """Return a context without a certificate."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     made.set_ciphers(CIPHERS)
     made.set_alpn_protocols(list(protocols))
+    return made
+
+
+def _context(encryption: Encryption, protocols: tuple[str, ...]) -> ssl.SSLContext:
+    made = _bare(protocols)
     made.verify_mode = ASKS[encryption.client_auth]
     load_pair(made, encryption)
     if encryption.ca:
@@ -124,7 +128,9 @@ def restamped(model: Model) -> Model:
     blocks = []
     for block in model.blocks:
         encryption = block.encryption
-        if encryption is not None and encryption.certificate:
+        if encryption is not None and encryption.acme is not None:
+            block = replace(block, encryption=replace(encryption, stamp=acme.stamp(encryption.acme)))
+        elif encryption is not None and encryption.certificate:
             block = replace(block, encryption=replace(encryption, stamp=stamp(encryption)))
         blocks.append(block)
     return replace(model, blocks=tuple(blocks))

@@ -6,13 +6,14 @@ Workers need not be able to read private keys; a changed certificate is a new ge
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aioquic.quic.configuration import QuicConfiguration
 
 from shardns.config.model import Encryption, Listening, Model, listeners
 
+from ..acme import first_pair
 from ..encryption import EncryptionError
 from .cids import LENGTH, secret
 
@@ -56,8 +57,11 @@ def _of(listening: Listening) -> Credentials:
         max_stream_data=WINDOW_BYTES,
         max_data=2 * WINDOW_BYTES,
     )
-    if not encryption.certificate:  # ACME brings it later
-        return Credentials(configuration)
+    if encryption.acme is not None:
+        pair = first_pair(encryption.acme)
+        if pair is None:  # it comes later
+            return Credentials(configuration)
+        encryption = replace(encryption, certificate=str(pair.certificate), key=str(pair.key))
     return Credentials(load(configuration, encryption), encryption.client_auth, _authorities(encryption))
 
 
