@@ -5,9 +5,7 @@ A request gives the DNS message or the error to answer with; an answer gives the
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
+from binascii import a2b_base64
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -17,10 +15,10 @@ from .wire.codes import AXFR, IXFR, NS, OPT, RRSIG, SOA, Opcode, Rcode
 PATH: Final = b"/dns-query"
 MAX_PARAMETER: Final = 87382  # characters: 65536 octets in base64
 MAX_BODY_BYTES: Final = 65536
-MAX_REMEMBERED: Final = 16384  # messages
-MAX_REMEMBERED_BYTES: Final = 192  # of the target of each
 CONTENT_TYPE: Final = b"application/dns-message"
-_BASE64URL: Final = re.compile(rb"[A-Za-z0-9_-]*")
+_USUAL: Final = PATH + b"?dns="
+_BASE64URL: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_TO_BASE64: Final = bytes.maketrans(b"-_", b"+/")
 _DO: Final = 0x8000
 
 
@@ -53,28 +51,15 @@ def refusal(method: bytes, target: bytes, size: int) -> HttpError | None:
     return INVALID if size > MAX_BODY_BYTES or method not in (b"GET", b"POST") else None
 
 
-_asked: dict[bytes, bytes] = {}
-"""Messages by the targets of GET requests that held them: popular names are asked for again and again."""
-
-
 def message(method: bytes, target: bytes, body: bytes) -> bytes | HttpError:
     """Return the DNS message of a request; `target` is its path with the query string."""
-    if method == b"GET":
-        known = _asked.get(target)
-        if known is not None:
-            return known
+    if method == b"GET" and target.startswith(_USUAL) and b"&" not in target and b"%" not in target:
+        return _decoded(target[len(_USUAL) :])
     if _path(target) != PATH:
         return NOT_FOUND
     if method == b"POST":
         return body if len(body) <= MAX_BODY_BYTES else INVALID
-    if method != b"GET":
-        return INVALID
-    found = _parameter(target.partition(b"?")[2])
-    if len(target) <= MAX_REMEMBERED_BYTES and isinstance(found, bytes):
-        if len(_asked) >= MAX_REMEMBERED:
-            _asked.clear()
-        _asked[target] = found
-    return found
+    return _parameter(target.partition(b"?")[2]) if method == b"GET" else INVALID
 
 
 def _path(target: bytes) -> bytes:
@@ -83,22 +68,18 @@ def _path(target: bytes) -> bytes:
 
 
 def _parameter(parameters: bytes) -> bytes | HttpError:
-    if parameters.startswith(b"dns=") and b"&" not in parameters:  # the usual request
-        found = [parameters[4:]]
-    else:
-        found = [
-            value for name, _, value in (part.partition(b"=") for part in parameters.split(b"&")) if name == b"dns"
-        ]
+    parts = [part.partition(b"=") for part in parameters.split(b"&")]
+    found = [value for name, _, value in parts if name == b"dns"]
     if len(found) != 1 or len(found[0]) > 3 * MAX_PARAMETER:
         return INVALID
-    text = unquote_to_bytes(found[0]) if b"%" in found[0] else found[0]
+    return _decoded(unquote_to_bytes(found[0]) if b"%" in found[0] else found[0])
+
+
+def _decoded(text: bytes) -> bytes | HttpError:
     # RFC 8484 §6: base64url without padding
-    if len(text) > MAX_PARAMETER or len(text) % 4 == 1 or not _BASE64URL.fullmatch(text):
+    if len(text) > MAX_PARAMETER or len(text) % 4 == 1 or text.translate(None, _BASE64URL):
         return INVALID
-    try:
-        return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
-    except (binascii.Error, ValueError):
-        return INVALID
+    return a2b_base64(text.translate(_TO_BASE64) + b"=" * (-len(text) % 4))
 
 
 def headers(answer: bytes, now: float) -> list[tuple[bytes, bytes]]:

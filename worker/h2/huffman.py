@@ -2,11 +2,20 @@
 
 1. The code is canonical: it follows from the lengths alone.
 2. What an octet does in a state is found out when it is first seen, and kept: 65,536 steps at most.
+3. QPACK has the same code (RFC 9204 §4.1.2). Where its library is there (extra `speed` or `quic`) it reads what is
+   right, in 1.4 instead of 7 µs; what it does not take is looked at here.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+try:
+    import pylsqpack
+except ImportError:
+    _qpack = None
+else:
+    _qpack = pylsqpack.Decoder(0, 0)
 
 EOS: Final = 256
 # fmt: off
@@ -76,6 +85,16 @@ _STATES: Final[dict[tuple[int, int], State]] = {(0, 0): _ROOT}
 
 def decode(data: bytes) -> bytes:
     """Return the text. Raises HuffmanError."""
+    if _qpack is not None and len(data) < 127:
+        try:
+            # A field section without dynamic table whose only line is `:path` with this value (RFC 9204 §4.5.4).
+            return _qpack.feed_header(0, b"\0\0\x51" + bytes((0x80 | len(data),)) + data)[1][0][1]
+        except pylsqpack.DecompressionFailed:
+            pass
+    return _decode(data)
+
+
+def _decode(data: bytes) -> bytes:
     state = _ROOT
     out: list[bytes] = []
     for octet in data:

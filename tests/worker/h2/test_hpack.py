@@ -103,7 +103,19 @@ def test_huffman_strings_of_the_library_are_read(text: bytes) -> None:
     coder = hpack.huffman.HuffmanEncoder(
         hpack.huffman_constants.REQUEST_CODES, hpack.huffman_constants.REQUEST_CODES_LENGTH
     )
-    assert huffman.decode(coder.encode(text)) == text
+    assert huffman.decode(coder.encode(text)) == huffman._decode(coder.encode(text)) == text
+
+
+@settings(deadline=None)
+@given(TEXT)
+def test_any_octets_are_a_huffman_string_or_refused(octets: bytes) -> None:
+    try:
+        text = huffman._decode(octets)
+    except huffman.HuffmanError:
+        with pytest.raises(huffman.HuffmanError):
+            huffman.decode(octets)
+    else:
+        assert huffman.decode(octets) == text
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
