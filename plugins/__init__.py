@@ -27,7 +27,8 @@ BUILT: tuple[str, ...] = (
     "quic", "grpc_server", "https", "https3", "timeouts", "multisocket", "reload", "nsid", "bufsize",
     "bind", "debug", "ready", "health", "shed", "prometheus", "errors", "log", "local", "dns64", "any", "chaos",
     "loadbalance", "tsig", "rewrite", "autopath", "acl", "cache", "header", "dnssec", "tls", "minimal", "template",
-    "transfer", "hosts", "file", "auto", "secondary", "loop", "forward", "erratic", "whoami", "on", "sign", "view",
+    "transfer", "hosts", "file", "auto", "secondary", "loop", "forward", "grpc", "erratic", "whoami", "on", "sign",
+    "view",
 )  # fmt: skip
 
 

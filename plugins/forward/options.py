@@ -27,8 +27,8 @@ from shardns.config.values import (
     is_ip,
 )
 from shardns.config.zones import is_name, name, normalise
+from shardns.worker import client_certificates
 
-from . import certificates
 from .resolve import lookup
 from .targets import Target, To, resolve
 
@@ -206,7 +206,7 @@ class Options(Schema, repeat="each"):
     def settle(self, draft: Draft) -> Self:
         """Read the TLS files, then turn the TOs into addresses, in the reference's order."""
         if self.tls is not None:
-            certificates.context(self.tls)
+            client_certificates.context(self.tls)
         if 0 < self.max_age < self.expire:
             draft.fail(
                 f"max_age ({duration_text(self.max_age)}) must not be less than expire ({duration_text(self.expire)})"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ssl
 
 from shardns.config.errors import Refuse
+from shardns.worker import client_certificates
 from shardns.worker.plugin import SetupError
 
-from . import certificates, texts
+from . import texts
 from .asker import Asker
 from .dials import DialTime
 from .engine import Engine
@@ -42,7 +43,7 @@ class Security:
         made = self._contexts.get(transport)
         if made is None:
             try:
-                made = self._contexts[transport] = certificates.context(self._files)
+                made = self._contexts[transport] = client_certificates.context(self._files)
             except Refuse as refusal:
                 raise SetupError(f"plugin/forward: {refusal}") from None
             if transport == "https":
