@@ -2,7 +2,7 @@
 
 1. A `Promise` resumes who waits in the very call that settles it; a future takes a turn of the event loop and a task
    for that, which is 5 µs a query.
-2. It is as good as a future where a task awaits it: the event loop knows futures by `_asyncio_future_blocking`.
+2. Where a task awaits it a future stands in between.
 3. A coroutine that is `carry`ed may await promises, futures and tasks. What needs a task around it (time-outs of
    asyncio) belongs into one: `chain` gives each source that is a coroutine its own. It contains its failures, as
    `dispatch` does.
@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -22,12 +21,11 @@ MOST_AT_ONCE: Final = 64  # of those who wait for one outcome; others go on in l
 class Promise(Generic[T]):
     """One outcome, settled once, for any number of those who wait."""
 
-    __slots__ = ("_asyncio_future_blocking", "_failure", "_outcome", "_waiting", "settled")
+    __slots__ = ("_failure", "_outcome", "_waiting", "settled")
     _outcome: T
 
     def __init__(self) -> None:
         self.settled = False
-        self._asyncio_future_blocking = False
         self._failure: BaseException | None = None
         self._waiting: list[Callable[[Any], object]] = []
 
@@ -69,22 +67,18 @@ class Promise(Generic[T]):
         self._waiting = waiting + self._waiting
         self._settled()
 
-    # What tasks need --------------------------------------------------------------------------------------------
-
     def __await__(self) -> Generator[Any, None, T]:
         if not self.settled:
-            self._asyncio_future_blocking = True
-            yield self
+            if asyncio.current_task() is None:
+                yield self
+            else:  # a task can be cancelled, and must be resumed by the event loop
+                yield from self._future().__await__()
         return self.result()
 
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the event loop, as a future does."""
-        return asyncio.get_running_loop()
-
-    def add_done_callback(self, resume: Callable[[Any], object], *, context: contextvars.Context | None = None) -> None:
-        """Have a function called in a later turn of the event loop, as a future does."""
-        loop = asyncio.get_running_loop()
-        self.then(lambda promise: loop.call_soon(resume, promise, context=context))
+    def _future(self) -> asyncio.Future[None]:
+        future = asyncio.get_running_loop().create_future()
+        self.then(lambda promise: None if future.done() else future.set_result(None))
+        return future
 
 
 class Carried:
@@ -110,7 +104,6 @@ class Carried:
             self._running.discard(self)
         else:
             if waiting.__class__ is Promise:
-                waiting._asyncio_future_blocking = False
                 waiting.then(self.go_on)
             elif waiting is None:
                 asyncio.get_running_loop().call_soon(self.go_on)

@@ -19,6 +19,15 @@ DURATION = Histogram(
 PROBE_FAILURES = Counter(
     "proxy_healthcheck_failures_total", "Counter of the number of failed healthchecks.", ("proxy_name", "to")
 )
+HEDGES = Counter(
+    "forward_hedged_queries_total",
+    "Counter of the queries sent to a second upstream because the first one took long.",
+    ("to",),
+)
+JOINED = Counter(
+    "forward_joined_queries_total",
+    "Counter of the queries that got the answer to the same question of another client.",
+)
 HITS = Counter(
     "proxy_conn_cache_hits_total",
     "Counter of connection cache hits per upstream and protocol.",

@@ -13,6 +13,7 @@ from shardns.worker.volley import Volley
 from .wheel import Wheel
 
 MAX_MESSAGE_BYTES = 65535
+MOMENTS_PER_S = 512  # in which second queries are sent
 _BATCH = struct.Struct("!1024H")
 
 
@@ -26,6 +27,8 @@ class Engine:
         self.random = random.SystemRandom()
         self.volley = Volley()
         self.waiting = 0  # queries under way
+        self.moments = Wheel(loop, MOMENTS_PER_S)
+        self.hedges = 0  # second queries under way
 
 
 def idents() -> Iterator[int]:

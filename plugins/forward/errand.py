@@ -4,6 +4,7 @@
 2. A retry begins in a fresh turn of the event loop, so failures that come at once cannot starve other queries.
 3. Clients that ask the same while it is under way get the same outcome: one question upstream (RFC 5452 §5).
 4. What does not answer the question, or cannot be read, is no answer: the wait goes on until the time is over.
+5. With `hedge` a second upstream is asked where the first takes long (`Hedge`); the first answer counts.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from shardns.worker.promise import Promise
 from shardns.worker.query import Query
 from shardns.worker.reply import Failure, ServFail
 from shardns.worker.wire.codes import TC, Rcode
-from shardns.worker.wire.layouts import Cut
-from shardns.worker.wire.message import WireReply, asks, decode, truncated
+from shardns.worker.wire.message import WireReply
 from shardns.worker.wire.question import encode
-from shardns.worker.wire.read import Malformed
 
 from . import texts
+from .answers import read
 from .asker import Asker
 from .counters import BROKEN
+from .hedge import Hedge
 
 if TYPE_CHECKING:
     from .line import Key, Line
@@ -39,11 +40,33 @@ class Errand(Asker):
     """One question in one line. `askers` is how many clients wait for `promise`; `key` is what they have in common."""
 
     __slots__ = (
-        "_at", "_attempts", "_closures", "_deadline", "_error", "_failovers", "_fails", "_following", "_line", "_order",
-        "_query", "_reply", "_started", "_strays", "_stream", "_upstream", "_wrong", "askers", "key", "promise",
+        "_asked",
+        "_at",
+        "_attempts",
+        "_closures",
+        "_deadline",
+        "_error",
+        "_exhausted",
+        "_failovers",
+        "_fails",
+        "_following",
+        "_hedge",
+        "_line",
+        "_order",
+        "_over",
+        "_query",
+        "_reply",
+        "_started",
+        "_strays",
+        "_stream",
+        "_wrong",
+        "askers",
+        "key",
+        "promise",
+        "upstream",
     )  # fmt: skip
     _reply: WireReply
-    _upstream: Upstream
+    _asked: Upstream
 
     def __init__(self, line: Line, query: Query, key: Key) -> None:
         self._line = line
@@ -59,6 +82,9 @@ class Errand(Asker):
         self._stream = line.streams(query)
         self._wrong = False
         self._following: Errand | None = None
+        self.upstream: Upstream | None = None
+        self._hedge: Hedge | None = None
+        self._exhausted = self._over = False
         self._started = monotonic()
         deadline = self._started + PATIENCE_S
         given = query.request.deadline
@@ -66,12 +92,16 @@ class Errand(Asker):
 
     def label(self) -> str:
         """Return the upstream last tried."""
-        following = self._following
-        return self._upstream.label() if following is None else following.label()
+        if self._following is not None:
+            return self._following.label()
+        return "" if self.upstream is None else self.upstream.text
 
     def begin(self) -> None:
         """Choose the first upstream and ask it."""
         self._advance()
+        line = self._line
+        if line.hedges and not self._over and self._query.request.tsig is None:
+            self._hedge = Hedge(self, line.engine, line.hedge_delay_s())
 
     def _advance(self) -> None:
         line, order = self._line, self._order
@@ -91,18 +121,31 @@ class Errand(Asker):
                     break
                 # The probes may be what is broken: try any.
                 upstream = line.any_upstream()
-            self._upstream = upstream
+            self.upstream = self._asked = upstream
             self._exchange()
             return
-        self.fail(ServFail(self._error or NO_HEALTHY))
+        self._give_up(self._error or NO_HEALTHY)
 
     def _exchange(self) -> None:
+        if self._over:
+            return  # the second query was quicker
         self._started = monotonic()
         self._wrong = False
         if self._query.request.tsig is not None:
             self.failed(texts.NO_SECRETS)  # it cannot be signed again under another ID
+            return
+        upstream = self._asked
+        if upstream.pace is not None:
+            upstream.pace.began(self)
+        upstream.ask(self, self._stream)
+
+    def _give_up(self, text: str) -> None:
+        """Fail, unless a second query is still under way."""
+        self._error = text
+        if self._hedge is not None and self._hedge.upstream is not None:
+            self._exhausted = True
         else:
-            self._upstream.ask(self, self._stream)
+            self.fail(ServFail(text))
 
     # What connections say ---------------------------------------------------------------------------------------
 
@@ -111,23 +154,20 @@ class Errand(Asker):
         return encode(self._query, ident)
 
     def arrived(self, data: bytes, *, stream: bool) -> str | None:
-        """Read the answer; a datagram that was cut off becomes an empty answer with TC."""
-        query = self._query
-        if not asks(data, query.owner, query.qtype, query.qclass):
-            if stream and not _is_sound(data):
-                return texts.BAD_RDATA
-            self._wrong = True
-            self._line.dump(query, data)
-            return texts.WRONG_QUESTION
-        try:
-            self._reply = decode(data)
-        except Cut:
-            if stream or len(data) < self.limit:
-                return texts.OVERFLOW
-            self._reply = truncated(data)
-        except Malformed:
-            return texts.BAD_RDATA
+        """Read the answer."""
+        found = self.read(data, stream=stream)
+        if isinstance(found, str):
+            self._wrong = self._wrong or found == texts.WRONG_QUESTION
+            return found
+        self._reply = found
         return None
+
+    def read(self, data: bytes, *, stream: bool) -> WireReply | str:
+        """Return an answer, or what is wrong with it."""
+        found = read(self._query, data, self.limit, stream=stream)
+        if found is texts.WRONG_QUESTION:
+            self._line.dump(self._query, data)
+        return found
 
     def closed(self) -> None:
         """Use another connection: that one is no sign of a broken upstream, unless there is no end of them."""
@@ -139,9 +179,11 @@ class Errand(Asker):
 
     def failed(self, text: str) -> None:
         """Have the upstream probed, and go on with the next one while attempts are left."""
+        self._asked.failed(self)
+        if self._over:
+            return
         line = self._line
         self._error = text
-        self._upstream.health.start()
         if self._wrong:
             self._strays += 1
             if self._strays >= len(self._order):
@@ -149,11 +191,8 @@ class Errand(Asker):
                 return
         if line.max_attempts:
             self._attempts += 1
-            if self._attempts >= line.max_attempts:
-                self.fail(ServFail(text))
-                return
-        if self._fails >= len(self._order):
-            self.fail(ServFail(text))
+        if (line.max_attempts and self._attempts >= line.max_attempts) or self._fails >= len(self._order):
+            self._give_up(text)
         elif line.max_attempts:
             line.engine.loop.call_soon(self._advance)
         else:
@@ -161,26 +200,58 @@ class Errand(Asker):
 
     def proceed(self) -> None:
         """Judge the answer: retry, hand on, or be done."""
-        line, query, reply = self._line, self._query, self._reply
-        rcode = reply.rcode
-        self._upstream.observe(rcode, monotonic() - self._started)
+        line, reply = self._line, self._reply
+        self._asked.answered(self, reply.rcode, monotonic() - self._started)
+        if self._over:
+            return
         self._error = ""
         if reply.flags & TC and line.prefer_udp and not self._stream:
             self._stream = True
             self._exchange()
             return
-        if rcode in line.failover:
+        if reply.rcode in line.failover:
             self._failovers += 1
             if self._failovers < len(self._order):
-                self._stream = line.streams(query)
+                self._stream = line.streams(self._query)
                 line.engine.loop.call_soon(self._advance)
                 return
-        if line.hands_on(reply):
+        self._accept(reply)
+
+    def _accept(self, reply: WireReply) -> None:
+        query = self._query
+        if self._line.hands_on(reply):
             self._hand_on()
             return
         if query.wire:
             reply.keep_packed(query.end)
         self.finish(reply)
+
+    # The second query -------------------------------------------------------------------------------------------
+
+    def second(self) -> tuple[Upstream, bool] | None:
+        """Return who is to be asked as well, and whether over a stream: the next one up; None if there is no need."""
+        order = self._order
+        others = (*order[self._at :], *order[: self._at])
+        upstream = next((u for u in others if u is not self._asked and not u.down), None)
+        if self._over or self._following is not None or upstream is None:
+            return None
+        return upstream, self._stream
+
+    def second_arrived(self, upstream: Upstream, reply: WireReply) -> None:
+        """Take the answer to the second query, unless it is one that would have the query asked again."""
+        line = self._line
+        again = reply.rcode in line.failover or (reply.flags & TC and line.prefer_udp and not self._stream)
+        if again or self._over or self._following is not None:
+            self.second_failed()
+        else:
+            self.upstream = upstream
+            self._accept(reply)
+
+    def second_failed(self) -> None:
+        """Do without it."""
+        self._hedge = None
+        if self._exhausted and not self._over:
+            self.fail(ServFail(self._error))
 
     def _hand_on(self) -> None:
         """Give the question to the next line that is about its name, or back to the chain."""
@@ -207,18 +278,16 @@ class Errand(Asker):
 
     def finish(self, outcome: Outcome) -> None:
         """Give the places up and hand the outcome over."""
-        self._line.leave(self)
+        self._leave()
         self.promise.settle(outcome)
 
     def fail(self, failure: Failure) -> None:
         """Give the places up and hand a failure over."""
-        self._line.leave(self)
+        self._leave()
         self.promise.fail(failure)
 
-
-def _is_sound(data: bytes) -> bool:
-    try:
-        decode(data)
-    except (Cut, Malformed):
-        return False
-    return True
+    def _leave(self) -> None:
+        self._over = True
+        if self._hedge is not None:
+            self._hedge.withdraw()
+        self._line.leave(self)

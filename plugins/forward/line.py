@@ -14,15 +14,18 @@ from shardns.worker.wire.codes import RD
 from shardns.worker.wire.message import WireReply
 from shardns.worker.wire.names import to_text, within
 
-from .counters import REJECTED
+from .counters import JOINED, REJECTED
 from .engine import Engine
 from .errand import Errand
 from .options import Options
+from .pace import Pace, fastest
 from .pool import Terms
 from .secure import Security, upstream_of
 from .upstream import Cells, Check, Upstream
 
 ATTEMPTS_PER_UPSTREAM = 2
+HEDGE_S = 0.05  # until it is known how long answers take
+LEAST_HEDGE_S = 0.005
 Key = tuple[object, ...]
 MOST_WAITING = 16_384  # queries of a block under way in one worker: mute upstreams must not eat its memory
 
@@ -39,10 +42,16 @@ class Line:
         self.upstreams = [
             upstream_of(
                 target, _terms(options), _check(options),
-                Cells(_shared(site, index, f"fails {target}"), _shared(site, index, f"lease {target}")), security,
+                Cells(*(_shared(site, index, f"{what} {target}") for what in ("fails", "lease", "suspect"))), security,
             )
             for target in options.targets
         ]  # fmt: skip
+        several = len(self.upstreams) > 1
+        self.hedges = options.hedge is not None and several
+        self._fastest = options.policy == "fastest" and several
+        if self.hedges or self._fastest:
+            for upstream in self.upstreams:
+                upstream.pace = Pace()
         self._turn = site.shared(f"{index} turn", "forward")
         self._busy = site.shared_sum(f"{index} busy", "forward")
         self._busy.reset()
@@ -87,10 +96,12 @@ class Line:
         errand = self._under_way.get(key)
         if errand is not None:
             errand.askers += 1
+            JOINED.inc()
         else:
             errand = self._under_way[key] = Errand(self, query, key)
             errand.begin()
-        query.note("forward/upstream", errand.label)
+        if errand.upstream is not None:
+            query.note("forward/upstream", errand.label)
         return errand
 
     def _reject(self, most: int) -> Refused:
@@ -105,8 +116,17 @@ class Line:
             self._busy.add(-errand.askers)
 
     def order(self) -> Sequence[Upstream]:
-        """Return the upstreams in the order of the policy."""
+        """Return the upstreams in the order of the policy, but those that just failed last."""
         upstreams = self.upstreams
+        if len(upstreams) == 1:
+            return upstreams
+        order = self._by_policy(upstreams)
+        suspects = [upstream for upstream in order if upstream.suspect]
+        if not suspects:
+            return order
+        return [upstream for upstream in order if upstream not in suspects] + suspects
+
+    def _by_policy(self, upstreams: list[Upstream]) -> list[Upstream]:
         count = len(upstreams)
         match self.options.policy:
             case "sequential":
@@ -114,11 +134,22 @@ class Line:
             case "round_robin":
                 first = (self._turn.add(1) + 1) % count
                 return [upstreams[first], *upstreams[:first], *upstreams[first + 1 :]]
-        if count == 1:
-            return upstreams
-        if count == 2:
+            case "fastest":
+                return fastest(self._shuffled(upstreams))
+        return self._shuffled(upstreams)
+
+    def _shuffled(self, upstreams: list[Upstream]) -> list[Upstream]:
+        if len(upstreams) == 2:
             return upstreams if self._random.random() < 0.5 else upstreams[::-1]
-        return self._random.sample(upstreams, count)
+        return self._random.sample(upstreams, len(upstreams))
+
+    def hedge_delay_s(self) -> float:
+        """Return after what time a second upstream is asked: as given, or what the best one nearly always keeps."""
+        if self.options.hedge:
+            return self.options.hedge
+        usual = [u.pace.usual_s for u in self.upstreams if u.pace is not None and not u.down]
+        known = [time_s for time_s in usual if time_s is not None]
+        return min(max(min(known, default=HEDGE_S), LEAST_HEDGE_S), self.read_timeout_s / 2)
 
     def any_upstream(self) -> Upstream:
         """Return one at random."""

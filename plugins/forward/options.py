@@ -162,10 +162,16 @@ class Options(Schema, repeat="each"):
     policy: Annotated[
         str,
         Prop(
-            CHOICE("random", "round_robin", "sequential", refused="unknown policy '{}'", located=True), rest="property"
+            CHOICE("random", "round_robin", "sequential", "fastest", refused="unknown policy '{}'", located=True),
+            rest="property",
         ),
     ] = "random"
-    "In which order upstreams are tried."
+    "In which order upstreams are tried; `fastest` puts those first that have answered soonest of late."
+
+    hedge: Annotated[
+        float | None, Prop(DURATION(0, low_open=True, below="hedge must be positive: {}"), least=0, empty=0.0)
+    ] = None
+    "Ask a second upstream where the first takes longer than DURATION, by default than 19 of 20 answers have taken."
 
     health_checks: Annotated[
         tuple[HealthCheck, ...],

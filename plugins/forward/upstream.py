@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -18,6 +17,7 @@ from .counters import DURATION, HITS, MISSES, PROXY_NAME
 from .dials import DialTime
 from .engine import Engine
 from .health import Health
+from .pace import Pace
 from .pool import Terms
 from .tcp import TcpLine
 from .udp import DialFailed, UdpLine
@@ -56,10 +56,12 @@ class Swept(Protocol):
 
 @dataclass(slots=True)
 class Cells:
-    """Shared numbers of an upstream: failed probes in a row, and until when (ms) some process probes it."""
+    """Shared numbers of an upstream: failed probes in a row, until when (ms) some process probes it, and whether the
+    last exchange failed and nothing has been heard since."""
 
     fails: Shared
     lease: Shared
+    suspect: Shared
 
 
 @dataclass(slots=True)
@@ -78,11 +80,11 @@ class Upstream:
         self.host = host
         self.port = port
         self.text = str(Address(host, port))
-        self.label: Callable[[], str] = lambda: self.text
         self.terms = terms
         self.check = check
         self.cells = cells
         self.stopped = False
+        self.pace: Pace | None = None
         self._series = _Series()
         self.engine: Engine | None = None
         self.udp: UdpLine
@@ -111,6 +113,26 @@ class Upstream:
         """Whether more probes than tolerated have failed."""
         limit = self.check.max_fails
         return limit > 0 and self.cells.fails.get() > limit
+
+    @property
+    def suspect(self) -> bool:
+        """Whether others should be tried first; only where probes find out when that is over."""
+        return self.check.max_fails > 0 and self.cells.suspect.get() > 0
+
+    def answered(self, exchange: Asker, rcode: int, took_s: float) -> None:
+        """Note the end of an exchange."""
+        self.observe(rcode, took_s)
+        if self.cells.suspect.get():
+            self.cells.suspect.set(0)
+        if self.pace is not None:
+            self.pace.answered(exchange)
+
+    def failed(self, exchange: Asker) -> None:
+        """Note that an exchange failed, and have the upstream probed."""
+        self.cells.suspect.set(1)
+        self.health.start()
+        if self.pace is not None:
+            self.pace.failed(exchange, self.terms.read_timeout_s)
 
     def ask(self, asker: Asker, stream: bool) -> None:
         """Begin an exchange over a pooled or new connection."""

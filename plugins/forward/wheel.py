@@ -23,8 +23,9 @@ Bucket = set[Expires]
 class Wheel:
     """Holds who waits until when. An entry may fire up to one tick late (later where many do), never early."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, ticks_per_s: int = TICKS_PER_S) -> None:
         self._loop = loop
+        self._ticks_per_s = ticks_per_s
         self._buckets: dict[int, Bucket] = {}
         self._due: deque[Bucket] = deque()
         self._firing = False
@@ -37,11 +38,11 @@ class Wheel:
 
     def bucket(self, delay_s: float) -> Bucket:
         """Return the bucket of a delay that begins now: good for entries put in at once."""
-        tick = int((self._loop.time() + delay_s) * TICKS_PER_S) + 1
+        tick = int((self._loop.time() + delay_s) * self._ticks_per_s) + 1
         bucket = self._buckets.get(tick)
         if bucket is None:
             bucket = self._buckets[tick] = set()
-            self._loop.call_at(tick / TICKS_PER_S, self._fire, tick)
+            self._loop.call_at(tick / self._ticks_per_s, self._fire, tick)
         return bucket
 
     def _fire(self, tick: int) -> None:
