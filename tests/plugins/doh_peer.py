@@ -57,8 +57,11 @@ def good(asked: Asked) -> Says:
 class DohPeer:
     """HTTP behind TLS on one port; `seen` are the requests, `connections` those that stood."""
 
-    def __init__(self, context: ssl.SSLContext, script: Script = good, protocols: tuple[str, ...] = ("h2",)) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, script: Script = good, protocols: tuple[str, ...] = ("h2",), port: int = 0
+    ) -> None:
         self.script = script
+        self.port = port
         self.seen: list[Asked] = []
         self.connections = 0
         self.resumed: list[bool] = []
@@ -72,8 +75,8 @@ class DohPeer:
         self._context = context
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=self._context)
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port, ssl=self._context)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
