@@ -16,6 +16,11 @@ DOT = """example.org:@port tls://example.org:@encrypted {
     file @zone
 }
 """
+DOQ = """example.org:@port quic://example.org:@encrypted {
+    tls @certificate @key
+    file @zone
+}
+"""
 LOG = """example.org:@port {
     errors
     log
@@ -72,6 +77,7 @@ ROWS = {
         Row("nx", "names that do not exist, never repeated", FILE, data.absent, ALL, fresh=True),
         Row("tcp", "pipelined", FILE, data.same, ALL, transport="tcp"),
         Row("dot", "DNS over TLS, pipelined", DOT, data.same, ("unbound",), transport="dot"),
+        Row("doq", "DNS over QUIC, many streams", DOQ, data.same, transport="doq"),
         Row("cached", "cache + forward, hits", CACHE, data.same, ("unbound",), upstream=True),
         Row("miss", "cache + forward, never a hit", CACHE, data.fresh, ("unbound",), fresh=True, upstream=True),
         Row("stack", "errors, prometheus, loadbalance, cache, forward; hits", STACK, data.same, upstream=True),

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -154,13 +155,9 @@ def write_questions(path: Path, lines: Iterable[str]) -> Path:
 def measure(server: Running, questions: Path, load: Load) -> Sample:
     """Send the questions for some seconds; count answers, losses and the server's CPU time."""
     before = process.cpu_s(server.pid)
-    words = ["dnsperf", "-s", "127.0.0.1", "-p", str(server.asked or server.port), "-d", str(questions)]
-    words += ["-m", load.transport]
-    words += ["-l", f"{load.seconds:g}", "-c", str(load.clients), "-q", str(load.outstanding), "-T", "1", "-t", "2"]
-    words += ["-n", "1"] if load.once else []
-    words += ["-D"] if load.dnssec else []
+    asks = asks_over_quic if load.transport == "doq" else asks_by_dnsperf
     done = subprocess.run(
-        ["taskset", "-c", str(LOAD_CORE), *words],
+        ["taskset", "-c", str(LOAD_CORE), *asks(server.asked or server.port, questions, load)],
         capture_output=True,
         text=True,
         timeout=load.seconds + 60,
@@ -172,6 +169,21 @@ def measure(server: Running, questions: Path, load: Load) -> Sample:
     qps = _figure(done.stdout, r"Queries per second:\s+([\d.]+)")
     lost = int(_figure(done.stdout, r"Queries lost:\s+(\d+)"))
     return Sample(qps, cpu * 1e6 / max(1, completed), lost, memory)
+
+
+def asks_by_dnsperf(port: int, questions: Path, load: Load) -> list[str]:
+    """Return the command line that asks with dnsperf."""
+    words = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(questions), "-m", load.transport]
+    words += ["-l", f"{load.seconds:g}", "-c", str(load.clients), "-q", str(load.outstanding), "-T", "1", "-t", "2"]
+    words += ["-n", "1"] if load.once else []
+    words += ["-D"] if load.dnssec else []
+    return words
+
+
+def asks_over_quic(port: int, questions: Path, load: Load) -> list[str]:
+    """Return the command line that asks over QUIC."""
+    figures = (str(port), str(questions), f"{load.seconds:g}", str(load.clients), str(load.outstanding))
+    return [sys.executable, "-m", "tests.bench.doq", *figures]
 
 
 def _figure(text: str, pattern: str) -> float:

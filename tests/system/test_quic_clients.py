@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,8 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
+
+from tests.meta.tree import TOP
 
 from .conftest import Make
 
@@ -97,3 +100,14 @@ def test_doh_core_asks_over_quic_and_believes_our_certificate(quic: Quic) -> Non
         env=environ, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.stdout == "all answered\n", done.stderr
+
+
+def test_the_load_of_the_bench_is_answered(quic: Quic) -> None:
+    questions = quic.server.folder / "questions"
+    questions.write_text("".join(f"n{number}.example.org A\n" for number in range(100)))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.doq", str(quic.port), str(questions), "1", "2", "64"],
+        cwd=TOP, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    completed = re.search(r"Queries completed: (\d+)", done.stdout)
+    assert completed is not None and int(completed[1]) > 300  # more than the streams that may be open

@@ -24,6 +24,7 @@ class Asking(Peer):
     def __init__(self, seat: QuicSeat, office: Office, transport: Transport, way: Way) -> None:
         super().__init__(seat, office, transport, way)
         self._sender = b""
+        self._peer = self.way.peer
 
     def resolve(self, stream: int, wire: bytes, now: float) -> None:
         """Have a query answered."""
@@ -57,18 +58,19 @@ class Asking(Peer):
         if way is not self.way or not self._sender:
             self.way = way
             self._sender = way.name
+            self._peer = way.peer
         return self._sender
 
     def memo(self) -> Memo | None:
         """Return the answers kept for clients of its address family."""
         memos = self.seat.memos
-        return memos[self.way.peer.family - 1] if memos is not None else None
+        return memos[self._peer.family - 1] if memos is not None else None
 
     def request(self, size: int, now: float) -> Request:
         """Return what a query of this client begins with."""
-        sender, peer = self.sender, self.way.peer
-        request = Request(self.seat.listener, sender, peer.family, "udp", now, size)
-        request._peer = peer
+        sender = self.sender
+        request = Request(self.seat.listener, sender, self._peer.family, "udp", now, size)
+        request._peer = self._peer
         return request
 
     def answered(self, now: float) -> None:
