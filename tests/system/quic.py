@@ -61,7 +61,10 @@ class Closed(Exception):
 
 
 class Client:
-    """One connection. `got` are the octets of each stream, `resets` the codes of those the server gave up."""
+    """One connection. `got` are the octets of each stream, `resets` the codes of those the server gave up.
+
+    `prefix` stands in front of each datagram.
+    """
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Client:
         wait: bool = True,
         cert: tuple[Path, Path] | None = None,
         seconds: float = PATIENCE_S,
+        prefix: bytes = b"",
     ) -> None:
         configuration = QuicConfiguration(
             is_client=True, alpn_protocols=[alpn], verify_mode=ssl.CERT_NONE, server_name="dns.test"
@@ -78,6 +82,7 @@ class Client:
         if cert is not None:
             configuration.load_cert_chain(*cert)
         self.quic = QuicConnection(configuration=configuration)
+        self.prefix = prefix
         self.address = ("127.0.0.1", port)
         self.sock = socket.socket(type=socket.SOCK_DGRAM)
         self.got: dict[int, bytes] = {}
@@ -114,7 +119,7 @@ class Client:
         """Send what there is to send."""
         for data, _ in self.quic.datagrams_to_send(time.monotonic()):
             try:
-                self.sock.sendto(data, self.address)
+                self.sock.sendto(self.prefix + data, self.address)
             except OSError:
                 continue
 

@@ -13,7 +13,8 @@ from .transport import Transport
 if TYPE_CHECKING:
     from ..memo import Memo
     from .office import Office
-    from .seat import QuicSeat, Way
+    from .seat import QuicSeat
+    from .way import Way
 
 STALL_S = 30.0  # how long a client may take nothing of a transfer
 
@@ -24,7 +25,7 @@ class Asking(Peer):
     def __init__(self, seat: QuicSeat, office: Office, transport: Transport, way: Way) -> None:
         super().__init__(seat, office, transport, way)
         self._sender = b""
-        self._peer = self.way.peer
+        self._peer, self._family = way.peer, way.family
 
     def resolve(self, stream: int, wire: bytes, now: float) -> None:
         """Have a query answered."""
@@ -57,19 +58,19 @@ class Asking(Peer):
         way = cast("Way", self.transport.proved)
         if way is not self.way or not self._sender:
             self.way = way
-            self._sender = way.name
-            self._peer = way.peer
+            self._sender = way.sender
+            self._peer, self._family = way.peer, way.family
         return self._sender
 
     def memo(self) -> Memo | None:
         """Return the answers kept for clients of its address family."""
         memos = self.seat.memos
-        return memos[self._peer.family - 1] if memos is not None else None
+        return memos[self._peer.family, self._family] if memos is not None else None
 
     def request(self, size: int, now: float) -> Request:
         """Return what a query of this client begins with."""
         sender = self.sender
-        request = Request(self.seat.listener, sender, self._peer.family, "udp", now, size)
+        request = Request(self.seat.listener, sender, self._family, "udp", now, size)
         request._peer = self._peer
         return request
 

@@ -23,8 +23,9 @@ from .http3 import Http3
 
 if TYPE_CHECKING:
     from .office import Office
-    from .seat import QuicSeat, Way
+    from .seat import QuicSeat
     from .transport import Transport
+    from .way import Way
 
 
 class Inquiry:

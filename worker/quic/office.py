@@ -24,13 +24,14 @@ from .cids import LENGTH, home, origin, reset_token, secret
 from .post import Letter, Post, collect, drop
 from .tokens import Tokens
 from .transport import Transport
+from .way import Way
 
 if TYPE_CHECKING:
     import socket
 
     from ..run import Worker
     from .peer import Peer
-    from .seat import QuicSeat, Way
+    from .seat import QuicSeat
 
 MAX_HANDSHAKES = 256  # unfinished ones of a worker
 UNPROVED = 64  # of these of clients that may not be where they say
@@ -142,7 +143,7 @@ class Office:
         return None
 
     def _letter(self, seat: QuicSeat, data: bytes, way: Way) -> Letter:
-        return Letter(seat.listener.index, way.name, way.source, data)
+        return Letter(seat.listener.index, way.name, way.source, way.named or b"", data)
 
     def _collect(self) -> None:
         assert self.mail is not None
@@ -153,7 +154,8 @@ class Office:
             # The listener counts for first datagrams alone, and those come from workers of the same configuration.
             fitting = (seat for seat in self.seats if seat.listener.index == letter.listener)
             seat = next(fitting, self.seats[0])
-            self.received(seat, letter.data, seat.way(letter), mailed=True)
+            way = Way.of(letter.name, letter.control, letter.named or None)
+            self.received(seat, letter.data, way, mailed=True)
         self.turn()
 
     # Strangers ------------------------------------------------------------------------------------------------------

@@ -33,7 +33,8 @@ from .transport import Transport
 
 if TYPE_CHECKING:
     from .office import Office
-    from .seat import QuicSeat, Way
+    from .seat import QuicSeat
+    from .way import Way
 
 HANDSHAKE_S = 5.0
 STREAM_BYTES = 2048  # what an open stream costs

@@ -9,7 +9,8 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass, field
 
-MAX_LETTER_BYTES = 2048
+MAX_LETTER_BYTES = 2304  # a datagram and where it came from
+_HEAD_BYTES = 5
 BOX_BYTES = 1 << 18
 
 
@@ -41,21 +42,25 @@ class Letter:
     listener: int
     name: bytes  # the sender's address as the kernel writes it
     control: bytes  # packet info
+    named: bytes  # the client's address where a PROXY header tells it
     data: bytes
 
     def packed(self) -> bytes:
         """Return it as one packet."""
-        head = bytes((self.listener >> 8, self.listener & 255, len(self.name), len(self.control)))
-        return head + self.name + self.control + self.data
+        sizes = (len(self.name), len(self.control), len(self.named))
+        head = bytes((self.listener >> 8, self.listener & 255, *sizes))
+        return head + self.name + self.control + self.named + self.data
 
     @classmethod
     def unpacked(cls, packet: bytes) -> Letter:
         """Read a packet."""
-        name_end = 4 + packet[2]
-        control_end = name_end + packet[3]
-        return cls(
-            (packet[0] << 8) | packet[1], packet[4:name_end], packet[name_end:control_end], packet[control_end:]
-        )  # fmt: skip
+        parts = []
+        at = _HEAD_BYTES
+        for size in packet[2:_HEAD_BYTES]:
+            parts.append(packet[at : at + size])
+            at += size
+        name, control, named = parts
+        return cls((packet[0] << 8) | packet[1], name, control, named, packet[at:])
 
 
 def drop(door: socket.socket, letter: Letter) -> bool:
@@ -75,7 +80,7 @@ def collect(box: socket.socket) -> Letter | None:
         packet = box.recv(MAX_LETTER_BYTES, socket.MSG_DONTWAIT)
     except OSError:
         return None
-    return Letter.unpacked(packet) if len(packet) > 4 else None
+    return Letter.unpacked(packet) if len(packet) > _HEAD_BYTES else None
 
 
 @dataclass(slots=True)

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
+import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .. import core_metrics, metrics
-from ..address import Address, to_sockaddr
 from ..dispatch import Dispatch
 from ..memo import Memo
+from ..proxyproto.datagrams import Datagrams
+from ..proxyproto.policy import policy
 from ..udp import has_packet_info
 from .cids import Issuer, Origin, secret
 from .doh3 import Doh3
@@ -22,35 +23,18 @@ from .doq import Doq
 from .limits import Limits
 from .office import Office
 from .peer import Peer
+from .way import Way
 
 if TYPE_CHECKING:
     from ..run import Worker
-    from .post import Letter
 
 MAX_DATAGRAM_BYTES = 2048
 MAX_DATAGRAMS = 128  # in one turn of the event loop before others get theirs
 _CONTROL_BYTES = 64
 _V4, _V6 = (socket.IPPROTO_IP, 8), (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)
 _LINK_LOCAL = b"\xfe\x80"
+MEMOS = ((1, 1), (2, 2), (1, 2))  # clients by their family and the one they count as
 PEERS: dict[str, type[Peer]] = {"quic": Doq, "https3": Doh3}
-
-
-class Way(NamedTuple):
-    """How datagrams go between a client and us: its address, and packet info for ours where the socket has many."""
-
-    address: tuple[str, int] | tuple[str, int, int, int]
-    source: bytes
-
-    @property
-    def peer(self) -> Address:
-        """The client's end."""
-        return Address(self.address[0].removeprefix("::ffff:"), self.address[1])
-
-    @property
-    def name(self) -> bytes:
-        """The client's address as the kernel writes it."""
-        scope = self.address[3] if len(self.address) == 4 else 0
-        return to_sockaddr(self.address[0], self.address[1], scope)
 
 
 class QuicSeat:
@@ -69,9 +53,12 @@ class QuicSeat:
         index = spawned.slot + lent.udp.index(sock) * spawned.slots
         self.issuer = Issuer(secret(), Origin(spawned.generation, spawned.slot), index, sockets)
         self.sockets = sockets
-        self.memos = (Memo(worker.budget), Memo(worker.budget)) if worker.budget is not None else None
+        budget = worker.budget
+        self.memos = {key: Memo(budget) for key in MEMOS} if budget is not None else None
         self.make_peer = PEERS[listener.transport]
         listener.connections.reset()
+        believed = policy(spawned.model, listener.index)
+        self._datagrams = Datagrams(believed, tracks=False) if believed is not None else None
         self.busy = 0
         self.line: dict[tuple[Peer, int], bytes] = {}  # queries that wait for a place among the busy, in order
         self.reading = False
@@ -105,7 +92,12 @@ class QuicSeat:
             source = b""
             if self._packet_info:
                 source = next((value for level, kind, value in controls if (level, kind) == self._kind), b"")
-            office.received(self, data, Way(address, self._unbound(source)))
+            way = Way(address, self._unbound(source))
+            if self._datagrams is None:
+                office.received(self, data, way)
+            elif opened := self._datagrams.open(data, way.name, time.monotonic()):
+                data, named = opened
+                office.received(self, data, way._replace(named=named))
         office.turn()
 
     def _unbound(self, source: bytes) -> bytes:
@@ -155,17 +147,6 @@ class QuicSeat:
         while self.line and self.busy < self.limits.queries:
             peer, stream = first = next(iter(self.line))
             peer.in_turn(stream, self.line.pop(first))
-
-    # Mail -----------------------------------------------------------------------------------------------------------
-
-    def way(self, letter: Letter) -> Way:
-        """Return the way of a datagram that came by mail."""
-        name = letter.name
-        port = int.from_bytes(name[2:4], "big")
-        if len(name) < 28:
-            return Way((socket.inet_ntop(socket.AF_INET, name[4:8]), port), letter.control)
-        scope = struct.unpack("=I", name[24:28])[0]
-        return Way((socket.inet_ntop(socket.AF_INET6, name[8:24]), port, 0, scope), letter.control)
 
 
 def open(worker: Worker, sock: socket.socket, dispatch: Dispatch) -> QuicSeat:

@@ -15,7 +15,8 @@ from aioquic.quic.retry import QuicRetryTokenHandler
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 if TYPE_CHECKING:
-    from .seat import QuicSeat, Way
+    from .seat import QuicSeat
+    from .way import Way
 
 _CLOSE_BYTES = 25
 
