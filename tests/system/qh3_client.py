@@ -20,12 +20,11 @@ Response = tuple[int, dict[bytes, bytes], bytes]
 class Qh3:
     """One connection. `got` are the octets of each stream, or the bodies of responses."""
 
-    def __init__(self, port: int, alpn: str, prefix: bytes = b"") -> None:
+    def __init__(self, port: int, alpn: str) -> None:
         configuration = QuicConfiguration(
             is_client=True, alpn_protocols=[alpn], verify_mode=ssl.CERT_NONE, server_name="dns.test"
         )
         self.quic = QuicConnection(configuration=configuration)
-        self.prefix = prefix
         self.address = ("127.0.0.1", port)
         self.sock = socket.socket(type=socket.SOCK_DGRAM)
         self.sock.connect(self.address)
@@ -69,7 +68,7 @@ class Qh3:
 
     def _send(self) -> None:
         for data, _ in self.quic.datagrams_to_send(time.monotonic()):
-            self.sock.send(self.prefix + data)
+            self.sock.send(data)
 
     def _until(self, what: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_S
