@@ -278,7 +278,7 @@ def signed(kind: str, qtype: str, opcode: dns.opcode.Opcode) -> bytes:
 
 def cut_mac(wire: bytes) -> bytes:
     """Return a signed message with half of its MAC."""
-    mac = dns.message.from_wire(wire, ignore_trailing=True, keyring=False).tsig[0].mac  # type: ignore[index]
+    mac: bytes = dns.message.from_wire(wire, ignore_trailing=True, keyring=False).tsig[0].mac  # type: ignore[index]
     at = wire.rindex(mac) - 2
     short = mac[:8]
     rdata_end = wire[at + 2 + len(mac) :]
