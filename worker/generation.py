@@ -134,6 +134,7 @@ class Generation:
 def _listener(index: int, listening: Listening) -> Listener:
     listener = Listener(index, listening.label, listening.transport, listening.host, listening.port)
     listener.debug = listening.debug
+    listener.encrypted = listening.transport != "dns" and listening.encryption is not None
     listener.stacktrace = listening.stacktrace
     limits = listening.timeouts.over(DEFAULT_TIMEOUTS)
     listener.read_s = limits.read or 0.0

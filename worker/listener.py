@@ -20,8 +20,9 @@ class Listener:
     """`label` is the `server` label of metrics (`dns://:53`); `local` the bound address.
 
     `zones` maps a zone (wire name) to the sites that serve it, in file order. `any_class` lets classes other than IN
-    in (chaos, forward); `debug` lets a panic end the process. `overflow` makes what takes the answers that a UDP socket
-    does not take. `connections` counts those of all workers where the transport has connections over UDP or HTTP.
+    in (chaos, forward); `debug` lets a panic end the process; `encrypted` says that nobody reads along. `overflow`
+    makes what takes the answers that a UDP socket does not take. `connections` counts those of all workers where the
+    transport has connections over UDP or HTTP.
     """
 
     def __init__(self, index: int, label: str, transport: str, host: str, port: int) -> None:
@@ -38,6 +39,7 @@ class Listener:
         self.read_s = 3.0
         self.write_s = 5.0
         self.idle_s = 10.0
+        self.encrypted = False
         self.max_tcp_queries = -1
         self.filtered = False
         self.connections: SharedSum

@@ -11,7 +11,7 @@ from shardns.config.golang import quote
 from shardns.config.model import Directive, Encryption
 from shardns.config.schema import Args, Draft, Prop, Props, Schema
 from shardns.config.tokens import Token
-from shardns.config.values import CHOICE, FILE, STRING, Value, Words, fill
+from shardns.config.values import CHOICE, FILE, NAME, STRING, Value, Words, fill
 from shardns.worker.acme import Acme
 from shardns.worker.acme import stamp as acme_stamp
 from shardns.worker.certificates import judge_keylog, stamp
@@ -102,6 +102,10 @@ class Options(Schema, repeat="last", unknown=UNKNOWN, inner="plugin/tls: "):
 
     resolver: Annotated[str, _acme(STRING("HOST:PORT"), "resolver")] = ""
     "Resolver through which a challenge must be seen before the authority is told of it."
+
+    ddr: Annotated[bytes | None, Prop(NAME())] = None
+    "Name of this resolver that the certificate is good for. Clients that ask this server block for encrypted ways in "
+    "are told all that the configuration has (RFC 9462)."
 
     acme: Acme | None = None
 

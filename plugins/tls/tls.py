@@ -5,15 +5,18 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from shardns.config.model import listeners
 from shardns.worker.acme import LABEL
 from shardns.worker.plugin import Outcome, Service, SetupError, Source
 from shardns.worker.query import Query
 from shardns.worker.scope import Scope
 from shardns.worker.site import Site
 from shardns.worker.wire.codes import IN, TXT
+from shardns.worker.wire.names import within
 from shardns.worker.wire.records import RRset, Section
 
 from .challenges import Challenges
+from .ddr import RESOLVER, Designations
 from .issuance import Issuance
 from .options import Options
 from .watch import INTERVAL_S, Watch
@@ -35,10 +38,10 @@ class Tls(Service[Options]):
     mutable: ClassVar[dict[str, str]] = {}
 
     def __new__(cls, options: Options, site: Site) -> Tls:
-        """Return a plugin that answers challenges where any block has ACME domains."""
+        """Return a plugin that answers where any block has ACME domains, or where this one has a name to announce."""
         blocks = site.generation.model.blocks
         acme = any(block.encryption is not None and block.encryption.acme is not None for block in blocks)
-        return super().__new__(Answering if acme and cls is Tls else cls)
+        return super().__new__(Answering if (acme or options.ddr) and cls is Tls else cls)
 
     async def load(self, staging: Staging) -> None:
         """Refuse ACME domains where the packages for them are missing. Raises SetupError."""
@@ -66,14 +69,19 @@ class Tls(Service[Options]):
 
 
 class Answering(Tls, Source[Options]):
-    """The same in a server with ACME domains: it answers for the challenges, in every block."""
+    """The same in a server with ACME domains, where it answers for the challenges in every block, or with `ddr`."""
 
     def prepare(self) -> None:
-        """Find the folder where they are presented."""
-        self.challenges = Challenges(self.site.generation.folder)
+        """Find the folder where challenges are presented, and the listeners that are announced."""
+        generation = self.site.generation
+        self.challenges = Challenges(generation.folder)
+        name = self.options.ddr
+        self.designations = Designations(name, listeners(generation.model)) if name is not None else None
 
     def answer(self, query: Query) -> Outcome:
-        """Answer TXT queries for what is presented now; TTL 0, so nobody keeps it."""
+        """Answer TXT queries for what is presented now (TTL 0, so nobody keeps it), and what `ddr` answers."""
+        if self.designations is not None and query.qclass == IN and within(query.name, RESOLVER):
+            return self.designations.reply(query)
         if query.qtype != TXT or query.qclass != IN or not query.name.startswith(LABEL):
             return None
         query.once()

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.name
@@ -218,6 +219,26 @@ def test_a_notify_goes_its_way(way: Way) -> None:
     reply = answered(way.ask(made.to_wire()))
     assert reply.opcode() == dns.opcode.NOTIFY
     assert reply.rcode() != dns.rcode.NOTIMP
+
+
+@pytest.mark.parametrize("octets", [0, 77])
+def test_padding_is_answered_with_padding_where_nobody_reads_along(way: Way, octets: int) -> None:
+    sent = dns.edns.GenericOption(dns.edns.OptionType.PADDING, bytes(octets))
+    reply = way.ask(query(use_edns=0, options=[sent]).to_wire())
+    found = [option for option in answered(reply).options if option.otype == dns.edns.OptionType.PADDING]
+    assert len(found) == 1
+    if way.name in ("udp", "tcp"):
+        assert len(found[0].to_wire()) == octets  # as the reference, which sends it back
+    else:
+        assert len(reply) == 468
+
+
+def test_only_clients_of_tls_are_told_how_long_they_may_be_idle(way: Way) -> None:
+    if way.name == "doq":  # a protocol error there, RFC 9250 §5.5.2
+        return
+    sent = dns.edns.GenericOption(dns.edns.OptionType.KEEPALIVE, b"")
+    (found,) = answered(way.ask(query(use_edns=0, options=[sent]).to_wire())).options
+    assert found.to_wire() == ((100).to_bytes(2, "big") if way.name == "dot" else b"")
 
 
 # What is no query -----------------------------------------------------------------------------------------------------

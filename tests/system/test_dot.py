@@ -15,6 +15,7 @@ import dns.query
 import dns.rcode
 import pytest
 
+from tests.bench.run import free_port
 from tests.certify import Pair, certify
 
 from .conftest import Make
@@ -248,3 +249,28 @@ def test_the_key_log_names_the_keys_of_every_connection(make: Make) -> None:
     keys = server.folder / "keys"
     until(lambda: keys.read_text().count("CLIENT_TRAFFIC_SECRET_0 ") == 6)
     assert f'[WARNING] plugin/tls: Writing TLS Key Log to "{keys}"' in server.log
+
+
+DESIGNATED = """.:{clear} tls://.:{port} {{
+    bind 127.0.0.1
+    tls {folder}/cert.pem {folder}/key.pem {{
+        ddr dns.test
+    }}
+    whoami
+}}
+"""
+
+
+def test_a_client_of_clear_text_finds_the_encrypted_way_in(make: Make) -> None:
+    server = make()
+    certify(server.folder)
+    clear = free_port()
+    server.configure(DESIGNATED.format(clear=clear, port=server.port, folder=server.folder))
+    server.start()
+    found = dns.query.udp(dns.message.make_query("_dns.resolver.arpa", "SVCB"), "127.0.0.1", 5, clear)
+    (told,) = found.answer[0]
+    assert told.target.to_text() == "dns.test."
+    assert told.params[1].ids == (b"dot",)
+    port = told.params[3].port
+    with connect(port, context(ca=server.folder / "cert.pem")) as sock:  # which is good for the address as well
+        assert ask(sock, "a.test").rcode() == dns.rcode.NOERROR

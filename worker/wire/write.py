@@ -14,6 +14,7 @@ from ..reply import Reply
 from .codes import TC, TSIG, Rcode
 from .compress import compress
 from .edns import DO, Edns, echoed
+from .private import PADDING, padded, private
 from .records import Section
 
 _HEAD = struct.Struct("!HHHHHH")
@@ -75,8 +76,10 @@ def write(query: Query, reply: Reply) -> bytes:
     if packed is None:
         packed = reply.packed = _pack(reply)
     head, body = packed
+    asked_edns = query.edns
+    if asked_edns is not None and asked_edns.options and query.request.listener.encrypted:
+        return _private(query, reply, asked_edns)
     if reply.edns is None and query.end and reply.rcode < 16:
-        asked_edns = query.edns
         if asked_edns is None:
             extra = b""
             out = b"".join((head, query.wire[12 : query.end], body))
@@ -84,7 +87,22 @@ def write(query: Query, reply: Reply) -> bytes:
             extra = asked_edns.echo or _echo(asked_edns)
             out = b"".join((_counted.get(head) or _count(head), query.wire[12 : query.end], body, extra))
         return out if len(out) <= 510 or _fits(query, len(out) + 2) else _fitted(query, reply, extra)
-    extra = opt(query, reply)
+    return _joined(query, reply, opt(query, reply))
+
+
+def _private(query: Query, reply: Reply, asked: Edns) -> bytes:
+    """The answer to a client that sent options over an encrypted transport."""
+    listener = query.request.listener
+    extra = private(opt(query, reply), asked, listener.idle_s if listener.transport == "tls" else None)
+    out = _joined(query, reply, extra)
+    if any(code == PADDING for code, _ in asked.options):
+        out = padded(out, extra, query.size_limit)
+    return out
+
+
+def _joined(query: Query, reply: Reply, extra: bytes) -> bytes:
+    """Put an answer together whose OPT record is ready."""
+    head, body = reply.packed or _pack(reply)
     asked = question(query)
     if extra or not asked:
         counts = int.from_bytes(head[2:], "big") + (1 if extra else 0) - (0 if asked else 1 << 48)
