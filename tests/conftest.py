@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about who else is using the machine; what must be fast has a test of its own.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 RERUNS = 2  # of a test with real processes, which two busy cores may make late
 
