@@ -84,7 +84,10 @@ class Intake:
         if self.validate is not None:
             self.validate(self.listed)
         if self.draft is not None:
-            writer.digest = self.draft.digest
+            try:
+                writer.digest = self.draft.digest
+            except OSError as error:
+                self._give_up_draft(error)
         before = vault.zone(self.origin)
         with pinned(vault.runtime, before.number if before is not None else None):
             await in_slices(writer.write(strict=True))

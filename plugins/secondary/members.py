@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shardns.worker.wire.names import ROOT, to_text
+from shardns.worker.wire.packed import unpack
 from shardns.worker.zone.rebuild import records_of
 
 from .catalog import Catalog, CatalogError, Listed, Member, parse
@@ -49,9 +50,11 @@ class Members:
         if zone is None:
             return
         records: list[Listed] = []
-        for rrsets in records_of(zone):
-            for rrset in rrsets or ():
-                records += [(rrset.owner.lower(), rrset.rtype, rdata) for rdata in rrset.rdatas]
+        for names in records_of(zone):
+            for wire, _ in names or ():
+                records += [
+                    (rrset.owner.lower(), rrset.rtype, rdata) for rrset in unpack(wire) for rdata in rrset.rdatas
+                ]
         try:
             catalog = parse(follower.origin, records)
         except CatalogError as error:

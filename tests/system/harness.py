@@ -229,7 +229,7 @@ class Server:
 
     def checking(self, **more: Any) -> AbstractContextManager[Findings]:
         """Have a checking client ask as long as the context lasts; see `load.checking`."""
-        return checking(self.port, **more)
+        return checking(self.port, first=self.first, **more)
 
     def loading(self, seconds: float, **more: Any) -> AbstractContextManager[Load]:
         """Run dnsperf beside what happens in the context; see `load.Load`."""

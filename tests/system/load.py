@@ -63,10 +63,26 @@ class Findings:
 
 @contextmanager
 def checking(
-    port: int, *, rate: float = 1000, sockets: int = 16, name: str = ZONE, qtype: str = "MX"
+    port: int,
+    *,
+    rate: float = 1000,
+    sockets: int = 16,
+    name: str = ZONE,
+    qtype: str = "MX",
+    first: bool = False,
 ) -> Iterator[Findings]:
     """Ask as long as the context lasts; the findings are filled in at its end."""
-    line = [sys.executable, "-m", "tests.system.client", str(port), str(rate), str(sockets), name, qtype]
+    line = [
+        *(FIRST if first else ()),
+        sys.executable,
+        "-m",
+        "tests.system.client",
+        str(port),
+        str(rate),
+        str(sockets),
+        name,
+        qtype,
+    ]
     findings = Findings([], [])
     popen = subprocess.Popen(line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert popen.stdin is not None and popen.stdout is not None

@@ -216,10 +216,10 @@ def listens(port: int) -> bool:
     return True
 
 
-def serial_at(port: int) -> int | None:
+def serial_at(port: int, origin: str = ORIGIN) -> int | None:
     """Return the serial that a server answers with."""
     try:
-        reply = dns.query.udp(dns.message.make_query(ORIGIN, "SOA"), "127.0.0.1", 1.0, port)
+        reply = dns.query.udp(dns.message.make_query(origin, "SOA"), "127.0.0.1", 1.0, port)
     except (dns.exception.DNSException, OSError):
         return None
     return next((rdata.serial for rrset in reply.answer for rdata in rrset), None)

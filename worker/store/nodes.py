@@ -178,6 +178,22 @@ def picked(name: bytes, value: bytes, rtype: int, signed: bool = True, alone: bo
     return (b"".join(found + signatures), records) if found else (b"", 0)
 
 
+def every(name: bytes, value: bytes) -> tuple[bytes, int]:
+    """Return the octets of all records of a value of runs, and how many they are."""
+    found: list[bytes] = []
+    records = 0
+    at = 2
+    while at < len(value):
+        _, count, size = _RUN.unpack_from(value, at)
+        at += 8
+        if not count & _OWNERS:
+            found.append(name)
+        found.append(value[at : at + size])
+        records += count & 0x7FFF
+        at += size
+    return b"".join(found), records
+
+
 def parted(name: bytes, value: bytes, rtype: int) -> tuple[bytes, bytes]:
     """Divide a value of runs: the records of a type with the RRSIGs that cover it, and all others; empty for none."""
     covered = rtype.to_bytes(2, "big")

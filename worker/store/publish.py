@@ -131,6 +131,7 @@ class ZoneWriter:
         self.soa: Stored | None = None
         self.flags = 0  # added to those that the records call for
         self.chains: list[bytes] = []  # NSEC3PARAM rdatas of the apex
+        self._stem = key(origin) + b"\0"
         self._apex: list[Stored] = []
         self._soa_signatures: list[Stored] = []
         self._owners: dict[int, bytes] = {}
@@ -157,8 +158,16 @@ class ZoneWriter:
             self.chains.append(record[10:])
         if owner != name:
             self._owners[self.count] = owner
-        self.entries.append(key(name) + b"\0\0" + self.count.to_bytes(4, "big") + record)
+        self.entries.append(self._key_of(name) + b"\0\0" + self.count.to_bytes(4, "big") + record)
         self.count += 1
+
+    def _key_of(self, name: bytes) -> bytes:
+        size = name[0] + 1
+        if name[size:] == self.origin:  # Hot: one label below the apex, the usual case
+            label = name[1:size]
+            if b"\0" not in label and b"\1" not in label:
+                return self._stem + label
+        return key(name)
 
     def _belongs_to_apex(self, name: bytes, rtype: int, record: bytes) -> bool:
         if rtype == RRSIG:

@@ -23,6 +23,7 @@ from .transfer import TransferError
 MAGIC: Final = b"shardns zone 1\n"
 DIGEST_BYTES: Final = 32
 SLICE_RECORDS: Final = 2_000
+PART_BYTES: Final = 1 << 18
 
 
 class Timers(msgspec.Struct, frozen=True):
@@ -117,16 +118,22 @@ class Draft:
         self.path = path
         self._part = path.with_suffix(".new")
         self._stream: IO[bytes] = self._part.open("wb")
-        self._hash = _digest(MAGIC)
-        self._stream.write(MAGIC)
+        self._hash = _digest(b"")
+        self._waiting = bytearray(MAGIC)
 
-    def add(self, record: bytes) -> None:
-        """Add a record in wire form."""
-        self._stream.write(record)
-        self._hash.update(record)
+    def add(self, records: bytes) -> None:
+        """Add records in wire form; raises OSError."""
+        self._waiting += records
+        if len(self._waiting) >= PART_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._stream.write(self._waiting)
+        self._hash.update(self._waiting)
+        self._waiting.clear()
 
     def commit(self) -> None:
-        """Put it in the old one's place."""
+        """Put it in the old one's place; raises OSError."""
         self._stream.write(self.digest)
         self._stream.close()
         os.replace(self._part, self.path)
@@ -138,7 +145,9 @@ class Draft:
 
     @property
     def digest(self) -> bytes:
-        """The checksum of what was added."""
+        """The checksum of what was added; raises OSError."""
+        if self._waiting:
+            self._flush()
         return self._hash.digest()
 
 

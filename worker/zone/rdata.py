@@ -238,6 +238,9 @@ COMMON: Final[dict[int, Callable[[Words], bytes]]] = {
 }
 
 
+FOLDED: Final = frozenset((codes.NS, codes.CNAME, codes.SOA, codes.MX, codes.SVCB, codes.HTTPS))
+
+
 def fold(rtype: int, rdata: bytes) -> bytes:
     """Lower the names in the rdata of those types whose names the reference lowers: NS CNAME SOA MX SVCB HTTPS."""
     if rtype in (codes.NS, codes.CNAME):

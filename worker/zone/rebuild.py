@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 from ..store.publish import ZoneWriter
 from ..store.reader import Store, Zone
-from ..store.walk import ZoneGone, apex_of, walk
-from ..wire.records import RRset
+from ..store.walk import Records, ZoneGone, apex_of, walk
 from .copy import Change, Draft, put
+from .journal import record_end
 from .transfer import TransferError
 
 
-def records_of(zone: Zone) -> Iterator[list[RRset] | None]:
+def records_of(zone: Zone) -> Iterator[list[Records] | None]:
     """Yield the records of a zone slice by slice, None behind each: then the snapshot is closed."""
-    yield apex_of(zone)
+    yield [(rrset.wire, rrset.count) for rrset in apex_of(zone)]
     try:
-        for sections in walk(zone):
-            yield [rrset for section in sections for rrset in section]
+        for names in walk(zone):
+            yield names
             zone.store.end()
             yield None
     except ZoneGone:
@@ -28,26 +28,29 @@ def records_of(zone: Zone) -> Iterator[list[RRset] | None]:
 
 def rebuild(zone: Zone, writer: ZoneWriter, change: Change) -> Iterator[None]:
     """Hand the new version's records to a writer; raises TransferError where the differences do not fit."""
-    for rrsets in records_of(zone):
-        if rrsets is None:
+    for names in records_of(zone):
+        if names is None:
             yield
             continue
-        for rrset in rrsets:
-            for single in rrset.singles():
-                record = single.wire
+        for wire, _ in names:
+            at = 0
+            while at < len(wire):
+                end = record_end(wire, at)
+                record = wire[at:end]
                 if not change.takes(record):
                     put(writer, record)
+                at = end
     change.finish(writer)
 
 
 def save(zone: Zone, draft: Draft) -> Iterator[None]:
     """Write a stored zone to disk."""
-    for rrsets in records_of(zone):
-        if rrsets is None:
+    for names in records_of(zone):
+        if names is None:
             yield
             continue
-        for rrset in rrsets:
-            draft.add(rrset.wire)
+        for wire, _ in names:
+            draft.add(wire)
 
 
 def stored(store: Store, owner: str, origin: bytes) -> Zone | None:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -16,12 +17,13 @@ from ..wire.codes import AXFR, IN, IXFR, RCODE_TEXT, SOA, SRV
 from ..wire.message import Record, decode
 from ..wire.read import Malformed
 from .journal import Delta
-from .rdata import fold
+from .rdata import FOLDED, fold
 
 MAX_RECORDS: Final = 50_000_000
 MAX_BYTES: Final = 8 << 30
 HALF: Final = 1 << 31
 _QUERY: Final = b"\0\0\0\1\0\0\0\0\0\0"
+_FIXED = struct.Struct("!HHIH")
 _TIMERS: Final = 20  # octets behind the names of a SOA record
 
 
@@ -74,6 +76,14 @@ def answer(wire: bytes, ident: int) -> list[Record]:
         raise TransferError(f"dns: malformed message: {error}") from None
 
 
+def _stored(record: Record) -> tuple[bytes, bytes]:
+    """Return a record as it is kept: owner, and type, class, TTL, length and rdata; names as the reference folds."""
+    owner, rtype, _, ttl, rdata = record
+    if rtype in FOLDED:
+        rdata = fold(rtype, rdata)
+    return owner if rtype == SRV else owner.lower(), _FIXED.pack(rtype, IN, ttl, len(rdata)) + rdata
+
+
 class _State(Enum):
     START = 0
     SECOND = 1
@@ -123,7 +133,12 @@ class Inbound:
         if self.records > MAX_RECORDS or self.size_bytes > MAX_BYTES:
             raise TransferError("the zone is too large")
         for record in records:
-            self._take(record)
+            # Hot: a million times in a large transfer. Once it is a whole zone, only a SOA record has a say.
+            if self._state is _State.WHOLE and record[1] != SOA:
+                if record[2] == IN:
+                    self.sink(*_stored(record))
+            else:
+                self._take(record)
         if self._state is _State.SECOND and self._is_current():
             self._state = _State.DONE
         elif self._state is _State.START:
@@ -134,15 +149,12 @@ class Inbound:
         return bool(self.held) and not older(Soa.of(self.held).serial, Soa.of(self.first).serial)
 
     def _take(self, record: Record) -> None:
-        owner, rtype, rclass, ttl, rdata = record
-        if rclass != IN:
+        rtype = record[1]
+        if record[2] != IN:
             return
-        if rtype != SRV:
-            owner = owner.lower()
-        rdata = fold(rtype, rdata)
-        tail = rtype.to_bytes(2, "big") + b"\0\1" + ttl.to_bytes(4, "big") + len(rdata).to_bytes(2, "big") + rdata
+        owner, tail = _stored(record)
         if rtype == SOA and owner == self.origin:
-            self._take_soa(owner, tail, rdata)
+            self._take_soa(owner, tail, tail[10:])
         elif self._state is _State.SECOND or self._state is _State.WHOLE:
             self._begin_whole()
             self.sink(owner, tail)

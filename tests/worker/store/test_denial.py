@@ -17,6 +17,7 @@ from shardns.worker.plugin import SetupError
 from shardns.worker.store.hashed import Chain, digest, hash_of, label
 from shardns.worker.store.walk import walk
 from shardns.worker.wire.names import from_text
+from shardns.worker.wire.packed import unpack
 
 from .prover import Bogus, Prover
 from .serving import Server
@@ -289,7 +290,7 @@ def test_an_nsec3_zone_is_transferred_whole(serve: object) -> None:
     store = server.stores.store
     store.begin()
     zone = server.files[0].transferable(from_text("example."))
-    owners = [rrset.owner for slice_ in walk(zone) for section in slice_ for rrset in section if rrset.rtype == 50]
+    owners = [rrset.owner for names in walk(zone) for wire, _ in names for rrset in unpack(wire) if rrset.rtype == 50]
     store.end()
     assert len(owners) == 12
     assert owners == sorted(owners) and all(len(owner) == 33 + len(from_text("example.")) for owner in owners)
