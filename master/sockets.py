@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from shardns.config.model import Model, listeners
 from shardns.worker import log
 from shardns.worker.channel import Lent
+from shardns.worker.proxyproto.policy import policy
 
 from .steer import By, admit
 from .where import BACKLOG, RECEIVE_BYTES, ListenError, Where, bind, create, enlarge, places, reason
@@ -57,9 +58,8 @@ class Group:
             self.opened += 1
         return granted
 
-    def admit(self, count: int, *, by_name: bool = False) -> None:
+    def admit(self, count: int, by: By) -> None:
         """Let the first `count` sockets have the traffic, spread by what the transport and the configuration want."""
-        by = by_what(self.where, by_name)
         if not self.shared and self.opened and (count, by) != self.admitted:
             admit(self.sockets[0], count, by)
             self.admitted = count, by
@@ -84,6 +84,7 @@ class Wants:
     listeners: list[tuple[list[Where], int]]  # addresses and number of sockets, in the model's order
     endpoints: list[Where | None]
     by_name: frozenset[Where] = frozenset()
+    proxied: frozenset[Where] = frozenset()  # datagrams may begin with a PROXY header
 
     def counts(self) -> dict[Where, int]:
         """Return how many sockets of which address."""
@@ -111,7 +112,8 @@ class Table:
         all_of = listeners(model)
         wanted = [(places(one, all_of), _count(one.sockets, slots)) for one in all_of]
         named = frozenset(where for one in all_of if one.by_name for where in places(one, all_of))
-        self._wants[number] = wants = Wants(slots, wanted, endpoints, named)
+        proxied = frozenset(where for i, one in enumerate(all_of) if policy(model, i) for where in places(one, all_of))
+        self._wants[number] = wants = Wants(slots, wanted, endpoints, named, proxied)
         for where, count in wants.counts().items():
             if where not in self.groups:
                 self._prove(where)
@@ -191,18 +193,18 @@ class Table:
             return
         wants = self._wants[number]
         for where, count in wants.counts().items():
-            by_name = where in wants.by_name
+            by = "flow" if where in wants.proxied else by_what(where, where in wants.by_name)
             try:
-                self.groups[where].admit(count, by_name=by_name)
+                self.groups[where].admit(count, by)
             except OSError as error:
-                if by_name and self._admitted_by_flow(where, count, error):
+                if by == "name" and self._admitted_by_flow(where, count, error):
                     continue
                 log.warning("cannot steer packets, the kernel spreads them by itself", address=where.text, why=error)
 
     def _admitted_by_flow(self, where: Where, count: int, why: OSError) -> bool:
         """Spread clients where the longer program for names is refused, as net.core.optmem_max may have it."""
         try:
-            self.groups[where].admit(count)
+            self.groups[where].admit(count, "flow")
         except OSError:
             return False
         log.warning("cannot steer by name, clients are spread over the workers", address=where.text, why=why)

@@ -10,6 +10,7 @@ from shardns.config.model import Listening, Model, listeners
 
 from ..address import Address
 
+NAMED_FAMILY: Final = 2  # clients named by a header on UDP count as IPv6 clients, as in the reference
 _MAX_KNOWN: Final = 4096
 
 

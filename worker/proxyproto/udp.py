@@ -17,13 +17,12 @@ from ..memo import Budget, Memo
 from ..query import Request
 from ..udp import UdpSocket
 from .datagrams import Datagrams
-from .policy import Policy
+from .policy import NAMED_FAMILY, Policy
 
 if TYPE_CHECKING:
     from ..run import Worker
 
 MAX_DATAGRAM_BYTES: Final = 2048  # header and query
-NAMED_FAMILY: Final = 2
 
 
 class ProxiedUdpSocket(UdpSocket):
