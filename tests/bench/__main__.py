@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.certify import example
 
-from . import data, run, servers, zoneload
+from . import data, h2load, run, servers, zoneload
 from .rows import COMPARED, ROWS, Row
 from .run import Load, Running, Sample
 
@@ -67,6 +67,7 @@ def arguments() -> argparse.Namespace:
 def run_row(row: Row, folder: Path, chosen: list[str], args: argparse.Namespace) -> Samples:
     """Start all servers of a row and ask them in turn, round by round."""
     needed = "knotd" if row.upstream else "dnssec-signzone" if row.chain else ""
+    needed = "h2load" if row.transport == "grpc" else needed
     if needed and shutil.which(needed, path=servers.PATH) is None:
         print(f"skipped: row {row.name} needs {needed}")
         return {}
@@ -78,7 +79,7 @@ def run_row(row: Row, folder: Path, chosen: list[str], args: argparse.Namespace)
             path = folder / f"questions-{row.name}"
             run.write_questions(path, row.questions(int(MAX_QPS * load.seconds), number))
             for server in started:
-                sample = run.measure(server, path, load)
+                sample = (h2load if row.transport == "grpc" else run).measure(server, path, load)
                 if number:
                     samples[server.name].append(sample)
                 if row.name == "log":

@@ -21,6 +21,11 @@ DOQ = """example.org:@port quic://example.org:@encrypted {
     file @zone
 }
 """
+GRPC = """example.org:@port grpc://example.org:@encrypted {
+    tls @certificate @key
+    file @zone
+}
+"""
 LOG = """example.org:@port {
     errors
     log
@@ -78,6 +83,7 @@ ROWS = {
         Row("tcp", "pipelined", FILE, data.same, ALL, transport="tcp"),
         Row("dot", "DNS over TLS, pipelined", DOT, data.same, ("unbound",), transport="dot"),
         Row("doq", "DNS over QUIC, many streams", DOQ, data.same, transport="doq"),
+        Row("grpc", "DNS over gRPC, one name, 16 calls under way on a connection", GRPC, data.same, transport="grpc"),
         Row("cached", "cache + forward, hits", CACHE, data.same, ("unbound",), upstream=True),
         Row("miss", "cache + forward, never a hit", CACHE, data.fresh, ("unbound",), fresh=True, upstream=True),
         Row("stack", "errors, prometheus, loadbalance, cache, forward; hits", STACK, data.same, upstream=True),
