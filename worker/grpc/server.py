@@ -235,10 +235,8 @@ class Connection(asyncio.Protocol, Tenant):
 
     def answer(self, stream: int, wire: bytes, answer: bytes | None) -> None:
         """Send an answer; where nothing was written the query goes back, as in the reference."""
-        http = self.http
-        http.send_headers(stream, _ANSWER)
-        http.send_data(stream, framed_parts(wire[:2], wire[2:] if answer is None else answer))
-        http.send_headers(stream, _DONE, end=True)
+        body = framed_parts(wire[:2], wire[2:] if answer is None else answer)
+        self.http.respond_with_trailers(stream, _ANSWER, body, _DONE)
 
     def fail(self, stream: int, error: CallError) -> None:
         """End a call with a status."""

@@ -97,3 +97,13 @@ def answer(stream: int, block: bytes, body: bytes) -> bytes:
     size, length = len(block), len(body)
     head = _HEAD.pack(size >> 8, size & 255, HEADERS, END_HEADERS, stream)
     return b"".join((head, block, _HEAD.pack(length >> 8, length & 255, DATA, END_STREAM, stream), body))
+
+
+def answer_with_trailers(stream: int, block: bytes, body: bytes, trailers: bytes) -> bytes:
+    """Return a whole short message with trailers: HEADERS, DATA, and HEADERS that end the stream."""
+    size, length, more = len(block), len(body), len(trailers)
+    return b"".join((
+        _HEAD.pack(size >> 8, size & 255, HEADERS, END_HEADERS, stream), block,
+        _HEAD.pack(length >> 8, length & 255, DATA, 0, stream), body,
+        _HEAD.pack(more >> 8, more & 255, HEADERS, END_HEADERS | END_STREAM, stream), trailers,
+    ))  # fmt: skip

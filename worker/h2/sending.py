@@ -84,6 +84,24 @@ class Sending:
         if body:
             self.send_data(stream, body, end=True)
 
+    def respond_with_trailers(self, stream: int, block: bytes, body: bytes, trailers: bytes) -> None:
+        """Send a whole message with trailers and end the stream."""
+        known, size = self.streams.get(stream), len(body)
+        if (
+            known is not None and known.writing and not known.reading and not known.parts
+            and 0 < size <= self.window and size <= known.window and size <= MAX_FRAME_BYTES
+        ):  # fmt: skip
+            del self.streams[stream]
+            self.window -= size
+            self.answers += 1
+            if self._prefix:
+                block = self._first(block)
+            self.out.append(frames.answer_with_trailers(stream, block, body, trailers))
+            return
+        self.send_headers(stream, block)
+        self.send_data(stream, body)
+        self.send_headers(stream, trailers, end=True)
+
     def send_headers(self, stream: int, block: bytes, end: bool = False) -> None:
         """Send a header block: the message's first, or trailers, which wait for the body before them."""
         known = self.stream(stream)
