@@ -4,7 +4,7 @@
 2. A retry begins in a fresh turn of the event loop, so failures that come at once cannot starve other queries.
 3. Clients that ask the same while it is under way get the same outcome: one question upstream (RFC 5452 §5).
 4. What does not answer the question, or cannot be read, is no answer: the wait goes on until the time is over.
-5. With `hedge` a second upstream is asked where the first takes long (`Hedge`); the first answer counts.
+5. With `hedge` others are asked as well where the first takes long (`Hedge`); the first answer counts.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .answers import read
 from .asker import Asker
 from .counters import BROKEN
 from .hedge import Hedge
+from .pace import best
 
 if TYPE_CHECKING:
     from .line import Key, Line
@@ -50,7 +51,7 @@ class Errand(Asker):
         "_failovers",
         "_fails",
         "_following",
-        "_hedge",
+        "_hedges",
         "_line",
         "_order",
         "_over",
@@ -83,7 +84,7 @@ class Errand(Asker):
         self._wrong = False
         self._following: Errand | None = None
         self.upstream: Upstream | None = None
-        self._hedge: Hedge | None = None
+        self._hedges: dict[Hedge, None] = {}
         self._exhausted = self._over = False
         self._started = monotonic()
         deadline = self._started + PATIENCE_S
@@ -99,9 +100,12 @@ class Errand(Asker):
     def begin(self) -> None:
         """Choose the first upstream and ask it."""
         self._advance()
-        line = self._line
-        if line.hedges and not self._over and self._query.request.tsig is None:
-            self._hedge = Hedge(self, line.engine, line.hedge_delay_s())
+        if self._line.hedges and not self._over and self._query.request.tsig is None:
+            self._hedge()
+
+    def _hedge(self) -> None:
+        """Ask somebody else as well, after a while."""
+        self._hedges[Hedge(self, self._line.engine, self._line.hedge_delay_s())] = None
 
     def _advance(self) -> None:
         line, order = self._line, self._order
@@ -128,21 +132,20 @@ class Errand(Asker):
 
     def _exchange(self) -> None:
         if self._over:
-            return  # the second query was quicker
+            return  # another query was quicker
         self._started = monotonic()
         self._wrong = False
         if self._query.request.tsig is not None:
             self.failed(texts.NO_SECRETS)  # it cannot be signed again under another ID
             return
-        upstream = self._asked
-        if upstream.pace is not None:
-            upstream.pace.began(self)
-        upstream.ask(self, self._stream)
+        if self._asked.pace is not None:
+            self._asked.pace.began(self)
+        self._asked.ask(self, self._stream)
 
     def _give_up(self, text: str) -> None:
-        """Fail, unless a second query is still under way."""
+        """Fail, unless another query is still under way."""
         self._error = text
-        if self._hedge is not None and self._hedge.upstream is not None:
+        if any(hedge.upstream is not None for hedge in self._hedges):
             self._exhausted = True
         else:
             self.fail(ServFail(text))
@@ -226,31 +229,33 @@ class Errand(Asker):
             reply.keep_packed(query.end)
         self.finish(reply)
 
-    # The second query -------------------------------------------------------------------------------------------
+    # Queries beside the first ------------------------------------------------------------------------------------
 
-    def second(self) -> tuple[Upstream, bool] | None:
-        """Return who is to be asked as well, and whether over a stream: the next one up; None if there is no need."""
-        order = self._order
-        others = (*order[self._at :], *order[: self._at])
-        upstream = next((u for u in others if u is not self._asked and not u.down), None)
-        if self._over or self._following is not None or upstream is None:
+    def another(self) -> tuple[Upstream, bool] | None:
+        """Return who is up and looks best, to be asked as well, and whether over a stream; None for nobody."""
+        busy = [other.upstream for other in self._hedges]
+        left = [u for u in self._order if u is not self._asked and u not in busy and not u.down]
+        if self._over or self._following is not None or not left:
             return None
-        return upstream, self._stream
+        if len(left) > 1:
+            self._hedge()
+        return best(left), self._stream
 
-    def second_arrived(self, upstream: Upstream, reply: WireReply) -> None:
-        """Take the answer to the second query, unless it is one that would have the query asked again."""
+    def other_arrived(self, hedge: Hedge, upstream: Upstream, reply: WireReply) -> None:
+        """Take an answer from beside, unless it is one that would have the query asked again."""
         line = self._line
         again = reply.rcode in line.failover or (reply.flags & TC and line.prefer_udp and not self._stream)
         if again or self._over or self._following is not None:
-            self.second_failed()
+            self.other_failed(hedge)
         else:
+            del self._hedges[hedge]
             self.upstream = upstream
             self._accept(reply)
 
-    def second_failed(self) -> None:
+    def other_failed(self, hedge: Hedge) -> None:
         """Do without it."""
-        self._hedge = None
-        if self._exhausted and not self._over:
+        del self._hedges[hedge]
+        if self._exhausted and not self._over and not any(other.upstream is not None for other in self._hedges):
             self.fail(ServFail(self._error))
 
     def _hand_on(self) -> None:
@@ -288,6 +293,7 @@ class Errand(Asker):
 
     def _leave(self) -> None:
         self._over = True
-        if self._hedge is not None:
-            self._hedge.withdraw()
+        for hedge in [hedge for hedge in self._hedges if hedge.upstream is None]:
+            hedge.withdraw()
+            del self._hedges[hedge]
         self._line.leave(self)

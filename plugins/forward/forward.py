@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
-from shardns.worker.plugin import Outcome, Source
+from shardns.worker.log import PluginLog
+from shardns.worker.plugin import Outcome, Service, Source
 from shardns.worker.query import Query
 from shardns.worker.scope import Scope
 
@@ -13,14 +14,15 @@ from .engine import Engine
 from .line import Line
 from .options import Options
 from .upstream import SWEEP_S
+from .watched import LOOK_S, Watched
 
 
-class Forward(Source[tuple[Options, ...]]):
+class Forward(Source[tuple[Options, ...]], Service[tuple[Options, ...]]):
     """All `forward` lines of a server block. Names that no line takes go on to the next plugin."""
 
     directive = "forward"
     opens_classes = True
-    mutable = {"_started": "worker"}  # noqa: RUF012  a declaration, not state
+    mutable = {"_started": "worker", "watched": "keeper"}  # noqa: RUF012  a declaration, not state
 
     def prepare(self) -> None:
         """Build the lines; sockets come with the first query, in the worker's running loop."""
@@ -28,6 +30,8 @@ class Forward(Source[tuple[Options, ...]]):
         for line, following in zip(self.lines, self.lines[1:], strict=False):
             line.next_line = following
         self._started = False
+        self.log = PluginLog(self.directive)
+        self.watched = Watched({path for options in self.options for path in options.files})
 
     def answer(self, query: Query) -> Outcome | Awaitable[Outcome]:
         """Return a promise of the upstream's answer. Raises Refused above `max_concurrent`."""
@@ -42,6 +46,20 @@ class Forward(Source[tuple[Options, ...]]):
         """Sweep idle connections every ten seconds, and close them when the worker ends."""
         scope.every(SWEEP_S, self._sweep)
         scope.defer(self._stop)
+
+    async def start(self, scope: Scope) -> None:
+        """In the keeper: have the configuration loaded anew when a file that names upstreams changes."""
+        if self.watched.files:
+            scope.every(LOOK_S, lambda: self._look(scope))
+
+    async def _look(self, scope: Scope) -> None:
+        path = self.watched.changed()
+        if path is None:
+            return
+        self.log.info(f"{path} has changed, reloading")
+        done, reason = await scope.reload()
+        if not done:
+            self.log.error(f"Reload failed, the upstreams of {path} stay as they were: {reason}")
 
     def _start(self) -> None:
         self._started = True

@@ -1,4 +1,4 @@
-"""The second query: where the first upstream takes longer than usual, the next one is asked as well."""
+"""Queries beside the first: where an upstream takes longer than usual another one is asked as well, then the next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .errand import Errand
     from .upstream import Upstream
 
-MOST_UNDER_WAY: Final = 4096  # in a worker: where all upstreams fall silent, second queries help nobody
+MOST_UNDER_WAY: Final = 4096  # in a worker: where all upstreams fall silent, more queries help nobody
 
 
 class Hedge(Asker):
@@ -34,18 +34,17 @@ class Hedge(Asker):
         self.bucket = engine.moments.add(self, delay_s)
 
     def withdraw(self) -> None:
-        """Ask nobody any more; what is under way comes to its end unheard."""
-        if self.upstream is None:
-            self.bucket.discard(self)
+        """Ask nobody any more."""
+        self.bucket.discard(self)
 
     def expire(self) -> None:
         """The moment has come; later, the time for the answer is over."""
         if self.upstream is not None:
             super().expire()
             return
-        found = self._errand.second() if self._engine.hedges < MOST_UNDER_WAY else None
+        found = self._errand.another() if self._engine.hedges < MOST_UNDER_WAY else None
         if found is None:
-            self._errand.second_failed()
+            self._errand.other_failed(self)
             return
         self.upstream, stream = found
         self._engine.hedges += 1
@@ -71,12 +70,12 @@ class Hedge(Asker):
         """Offer the answer."""
         upstream = self._ended()
         upstream.answered(self, self._reply.rcode, monotonic() - self._started)
-        self._errand.second_arrived(upstream, self._reply)
+        self._errand.other_arrived(self, upstream, self._reply)
 
     def failed(self, text: str) -> None:
         """Have the upstream probed."""
         self._ended().failed(self)
-        self._errand.second_failed()
+        self._errand.other_failed(self)
 
     def _ended(self) -> Upstream:
         self._engine.hedges -= 1

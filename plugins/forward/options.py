@@ -30,7 +30,7 @@ from shardns.config.zones import is_name, name, normalise
 from shardns.worker import client_certificates
 
 from .resolve import lookup
-from .targets import Target, To, resolve
+from .targets import Target, To, files, resolve
 
 _RESOLVER_PORT = re.compile(r"\[([^][]*)\]:\w*|([^][:]*):\w*")
 
@@ -201,6 +201,7 @@ class Options(Schema, repeat="each"):
     "Who resolves host names among the TOs; by default the system does."
 
     targets: tuple[Target, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def health_check(self) -> HealthCheck:
@@ -219,4 +220,4 @@ class Options(Schema, repeat="each"):
             )
         tos = tuple(to if isinstance(to, To) else To(to) for to in self.to)
         targets = resolve(tos, lambda host: lookup(host, self.resolver), self.tls_servername)
-        return dataclasses.replace(self, to=tuple(str(to) for to in tos), targets=targets)
+        return dataclasses.replace(self, to=tuple(str(to) for to in tos), targets=targets, files=files(tos))

@@ -80,6 +80,12 @@ class Pace:
         return took_s
 
 
+def best(upstreams: list[Upstream]) -> Upstream:
+    """Return one that has not just failed, and of those the one with the least estimate."""
+    now = monotonic()
+    return min(upstreams, key=lambda u: (u.suspect, 0.0 if u.pace is None else u.pace.estimate_s(now)))
+
+
 def fastest(upstreams: list[Upstream]) -> list[Upstream]:
     """Sort by estimate; those that are as good as the best keep their order, so that they share the work."""
     now = monotonic()

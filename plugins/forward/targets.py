@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -83,12 +83,28 @@ def _targets(to: To, lookup: Lookup) -> list[Target]:
     host, port = _split(address)
     if is_ip(host):
         return [Target(host, _port(port, transport, to), transport, server_name)]
-    servers = nameservers(Path(rest if port is not None else rest.strip("[]")))
+    servers = nameservers(_path(rest, port))
     if servers is not None:
         return [target for server in servers for target in _nameserver(server, lookup, to)]
     if transport not in SPOKEN or not host or not is_name(host):
         raise Refuse(f"not an IP address, file, or valid domain: {quote(to)}", at=to.at)
     return [Target(ip, _port(port, transport, to), transport, server_name) for ip in _looked_up(host, lookup, to)]
+
+
+def files(tos: Iterable[str]) -> tuple[str, ...]:
+    """Return the files among the arguments, by absolute name."""
+    found = []
+    for to in tos:
+        _, rest = split_transport(to)
+        host, port = _split(split_name(rest)[0])
+        path = _path(rest, port)
+        if rest and not is_ip(host) and nameservers(path) is not None:
+            found.append(str(path.absolute()))
+    return tuple(dict.fromkeys(found))
+
+
+def _path(rest: str, port: str | None) -> Path:
+    return Path(rest if port is not None else rest.strip("[]"))
 
 
 def _nameserver(server: str, lookup: Lookup, to: To) -> list[Target]:
