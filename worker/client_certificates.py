@@ -12,13 +12,13 @@ from shardns.config.errors import Refuse
 def context(files: Sequence[str]) -> ssl.SSLContext:
     """Return what a client proves its upstreams with, of no files, CA, CERT KEY, or CERT KEY CA. Raises Refuse.
 
-    Without a CA the system's roots count. A certificate given as a CA is trusted for itself too, and names stand
-    in the alternative names only (RFC 6125 §6.4.4), as in Go.
+    Without a CA the system's roots count. A certificate given as a CA is trusted for itself too, as in Go. Names are
+    compared behind the handshake (`identity`).
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    made.hostname_checks_common_name = False
+    made.check_hostname = False
     if len(files) >= 2:
         _key_pair(made, files[0], files[1])
     if len(files) in (1, 3):

@@ -13,13 +13,14 @@ from typing import Final
 
 from . import texts
 from .engine import Engine
+from .identity import mismatch
 
+REJECTED: Final = "tls: failed to verify certificate: "
 OUT_OF_TIME: Final = "context deadline exceeded"
 UNKNOWN_AUTHORITY: Final = "x509: certificate signed by unknown authority"
 # OpenSSL's X509_V_ERR_* numbers: x509_vfy.h
 _UNTRUSTED: Final = frozenset((2, 18, 19, 20, 21, 24, 27))
 _EXPIRED: Final = frozenset((9, 10))
-_MISMATCHED: Final = frozenset((62, 64))
 _PLAIN: Final = frozenset(("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"))
 _ALERTS: Final = {
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "handshake failure",
@@ -80,18 +81,22 @@ class Handshake:
             loop.remove_reader(descriptor)
             loop.add_writer(descriptor, self.go_on)
         except OSError as error:
-            self._failed(reason(error, self._trust.server_name, self.sock))
+            self._failed(reason(error, self.sock))
         else:
             loop.remove_writer(descriptor)
             loop.remove_reader(descriptor)
-            self._done()
+            wrong = mismatch(self.sock.getpeercert() or {}, self._trust.server_name)
+            if wrong:
+                self._failed(REJECTED + wrong)
+            else:
+                self._done()
 
 
-def reason(error: OSError | ValueError, name: str = "", sock: socket.socket | None = None) -> str:
+def reason(error: OSError | ValueError, sock: socket.socket | None = None) -> str:
     """Return Go's text for what ended a handshake or a TLS connection."""
     match error:
         case ssl.SSLCertVerificationError():
-            return f"tls: failed to verify certificate: {_verdict(error, name)}"
+            return REJECTED + _verdict(error)
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
             return "EOF"
         case ssl.SSLError():
@@ -108,12 +113,10 @@ def reason(error: OSError | ValueError, name: str = "", sock: socket.socket | No
             return f"read tcp{ends}: read: {texts.reason(error)}"
 
 
-def _verdict(error: ssl.SSLCertVerificationError, name: str) -> str:
+def _verdict(error: ssl.SSLCertVerificationError) -> str:
     code = error.verify_code
     if code in _UNTRUSTED:
         return UNKNOWN_AUTHORITY
     if code in _EXPIRED:
         return "x509: certificate has expired or is not yet valid"
-    if code in _MISMATCHED:
-        return f"x509: certificate is not valid for {name}"
     return f"x509: {error.verify_message}"

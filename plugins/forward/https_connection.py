@@ -119,7 +119,7 @@ class HttpsConnection:
         try:
             shake = Handshake(self._engine, self._sock, line.trust, line.session, self._shaken, self._unshaken)
         except (OSError, ValueError) as error:
-            self._unshaken(reason(error, line.trust.server_name))
+            self._unshaken(reason(error))
             return
         self._tls = self._sock = shake.sock
         shake.go_on()
@@ -216,7 +216,7 @@ class HttpsConnection:
 
     def _during(self, action: str, error: OSError) -> str:
         if isinstance(error, ssl.SSLError):
-            return reason(error, self._line.trust.server_name)
+            return reason(error)
         return texts.during(action, "tcp", self._sock, self._line.remote, error)
 
     def _fail(self, text: str) -> None:

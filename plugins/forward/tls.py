@@ -64,7 +64,7 @@ class TlsStream(TcpStream):
         try:
             shake = Handshake(self._engine, self._sock, line.trust, line.session, self._shaken, self._unshaken)
         except (OSError, ValueError) as error:  # gone already, or a name that no certificate can have
-            self._unshaken(reason(error, line.trust.server_name))
+            self._unshaken(reason(error))
             return
         self._sock = shake.sock
         shake.go_on()
@@ -86,6 +86,6 @@ class TlsStream(TcpStream):
 
     def _failed(self, action: str, error: OSError) -> None:
         if isinstance(error, ssl.SSLError):
-            self._end(reason(error, self._tls.trust.server_name, self._sock))
+            self._end(reason(error, self._sock))
         else:
             super()._failed(action, error)

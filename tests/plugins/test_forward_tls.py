@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from shardns.plugins.forward.identity import mismatch
 from shardns.worker import metrics
 from tests.certificates import Pair, issue
 from tests.plugins.forwarding import address, ask, failure, running
@@ -38,6 +39,37 @@ def line(peer: Peer | int, pair: Pair, *more: str, name: str = "") -> str:
     port = peer if isinstance(peer, int) else peer.port
     lines = "\n".join((f"tls {pair.certificate}", *more))
     return f"forward . tls://127.0.0.1{name}:{port} {{\n{lines}\n}}"
+
+
+@pytest.mark.parametrize(
+    ("alternatives", "name", "wrong"),
+    [
+        ("DNS:a.test", "A.test", ""),
+        ("DNS:a.test DNS:*.b.test", "x.b.test.", ""),
+        ("DNS:*.b.test", "x.y.b.test", "certificate is valid for *.b.test, not x.y.b.test"),
+        ("DNS:*.b.test", "b.test", "certificate is valid for *.b.test, not b.test"),
+        ("DNS:x*.b.test", "xy.b.test", "certificate is valid for x*.b.test, not xy.b.test"),
+        ("DNS:*", "test", "certificate is valid for *, not test"),
+        ("DNS:a.*.test", "a.b.test", "certificate is valid for a.*.test, not a.b.test"),
+        ("DNS:a.test DNS:b.test", "c.test", "certificate is valid for a.test, b.test, not c.test"),
+        ("DNS:a.test\0.evil", "a.test", "certificate is valid for a.test\0.evil, not a.test"),
+        ("IP:192.0.2.1", "192.0.2.1", ""),
+        ("IP:2001:DB8:0:0:0:0:0:1", "2001:db8::1", ""),
+        ("IP:192.0.2.1 IP:2001:DB8:0:0:0:0:0:1", "::2", "certificate is valid for 192.0.2.1, 2001:db8::1, not ::2"),
+        ("DNS:::1", "::1", "cannot validate certificate for ::1 because it doesn't contain any IP SANs"),
+        ("IP:192.0.2.1", "a.test", "certificate is not valid for any names, but wanted to match a.test"),
+        ("", "cn.test", "certificate relies on legacy Common Name field, use SANs instead"),
+        ("", "a.test", "certificate is not valid for any names, but wanted to match a.test"),
+    ],
+)  # fmt: skip
+def test_a_certificate_names_its_holder(alternatives: str, name: str, wrong: str) -> None:
+    kinds = {"DNS": "DNS", "IP": "IP Address"}
+    pairs = (one.split(":", 1) for one in alternatives.split(" ") if one)
+    certificate = {
+        "subject": ((("commonName", "cn.test"),),),
+        "subjectAltName": tuple((kinds[kind], value) for kind, value in pairs),
+    }
+    assert mismatch(certificate, name) == (f"x509: {wrong}" if wrong else "")
 
 
 @pytest.mark.parametrize("via", ["udp", "tcp"])
@@ -72,7 +104,7 @@ async def test_a_certificate_for_another_name_fails_the_query(pair: Pair) -> Non
     more = ("tls_servername wrong.example", "max_connect_attempts 1")
     async with Peer(tls=served(pair)) as peer, running(line(peer, pair, *more)) as forward:
         text = await failure(forward, query("a.test."))
-        assert text == "tls: failed to verify certificate: x509: certificate is not valid for wrong.example"
+        assert text == "tls: failed to verify certificate: x509: certificate is valid for localhost, not wrong.example"
         assert peer.seen == [] and not forward.lines[0].upstreams[0].tcp.open
 
 
@@ -103,7 +135,7 @@ async def test_a_name_only_in_the_common_name_does_not_count(tmp_path: Path) -> 
     nameless = issue(tmp_path, file="localhost")
     more = ("tls_servername localhost", "max_connect_attempts 1")
     async with Peer(tls=served(nameless)) as peer, running(line(peer, nameless, *more)) as forward:
-        assert "not valid for localhost" in await failure(forward, query("a.test."))
+        assert "relies on legacy Common Name field" in await failure(forward, query("a.test."))
 
 
 @awaited
