@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DIAL_S: Final = 5.0
 MAX_EARLY: Final = 128  # queries that wait for one connection to stand
+MOST_RECORDS: Final = 32  # read in a turn; many servers send two for each answer
 _READ_BYTES: Final = 65536
 
 
@@ -168,16 +169,19 @@ class HttpsConnection:
     def _readable(self) -> None:
         http = self._http
         assert http is not None
-        try:
-            data = self._sock.recv(_READ_BYTES)
-        except LATER:
-            return
-        except OSError as error:
-            self._fail(self._during("read", error))
-            return
-        self._heard = True
-        for event in http.receive(data) if data else http.ended():
-            self._take(event)
+        for _ in range(MOST_RECORDS):
+            try:
+                data = self._sock.recv(_READ_BYTES)
+            except LATER:
+                break
+            except OSError as error:
+                self._fail(self._during("read", error))
+                return
+            self._heard = True
+            for event in http.receive(data) if data else http.ended():
+                self._take(event)
+            if http.broken or self not in self._line.open:
+                break
         if self._early and http.settled:
             self._ask_early()
         if http.broken:
