@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .tcp import TcpSocket
 
 RECORD_BYTES = 1 << 14  # RFC 8446 §5.1
+HELLO_BYTES = 1 << 17  # of a handshake that waits for its turn; a chain of certificates is shorter
 LINGER_S = 0.2  # how long a client that was refused may take to close its side
 DRAIN_S = 1.0  # how long a handshake may go on when the listener stops
 
@@ -58,6 +59,8 @@ class Encrypted(asyncio.Transport, asyncio.Protocol):
         if self.shaken:
             self._read()
         else:
+            if self.incoming.pending > HELLO_BYTES:
+                self.raw.pause_reading()
             self.handshakes.advance(self)
 
     def eof_received(self) -> bool:
@@ -93,11 +96,13 @@ class Encrypted(asyncio.Transport, asyncio.Protocol):
             self.tls.do_handshake()
         except ssl.SSLWantReadError:
             self._flush()
+            self.raw.resume_reading()
             return
         except ssl.SSLError:
             self._refuse()
             return
         self._flush()
+        self.raw.resume_reading()
         self._leave()
         self.shaken = True
         self.inside.connection_made(self)
@@ -108,6 +113,7 @@ class Encrypted(asyncio.Transport, asyncio.Protocol):
         """Tell why, and wait a moment: a socket closed with octets unread is reset, and the reason lost."""
         self.handshakes.end(self)
         self.silent = True
+        self.raw.resume_reading()
         self._flush()
         self.deadline = time.monotonic() + LINGER_S
         try:

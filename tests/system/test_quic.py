@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,7 +14,10 @@ import dns.query
 import dns.rcode
 import pytest
 
+from tests.bench.run import free_port
+
 from .conftest import Make
+from .harness import SHARDNS
 
 pytest.importorskip("aioquic")
 from .quic import Client, Closed, Quic, certify, question
@@ -193,3 +197,18 @@ def test_certificates_of_clients_are_asked_for_and_judged(make: Make, tmp_path: 
         with Client(quic.port, cert=cert) as client, pytest.raises(Closed):
             client.ask()
         assert client.code & 0x100
+
+
+@pytest.mark.parametrize(
+    ("scheme", "complaint"),
+    [
+        ("quic", "ListenPacket: quic: tls.Config not set"),
+        ("https3", "DoH3 requires TLS, no TLS config found"),
+    ],
+)
+def test_without_a_certificate_nothing_starts(tmp_path: Path, scheme: str, complaint: str) -> None:
+    corefile = tmp_path / "Corefile"
+    corefile.write_text(f"{scheme}://.:{free_port()} {{\n    bind 127.0.0.1\n    whoami\n}}\n")
+    line = [str(SHARDNS), "-conf", str(corefile)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (1, complaint + "\n")

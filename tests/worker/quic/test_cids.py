@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shardns.worker.quic.cids import LENGTH, Issuer, Origin, home, origin, reset_token
@@ -11,6 +11,7 @@ from shardns.worker.quic.cids import LENGTH, Issuer, Origin, home, origin, reset
 SECRET = bytes(range(32))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.data())
 def test_an_id_leads_to_the_socket_that_it_was_issued_for(sockets: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, sockets - 1))
@@ -19,6 +20,7 @@ def test_an_id_leads_to_the_socket_that_it_was_issued_for(sockets: int, data: st
     assert home(cid, sockets) == index
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(0, 65535))
 def test_an_id_tells_generation_and_slot_to_who_knows_the_secret(generation: int, slot: int) -> None:
     cid = Issuer(SECRET, Origin(generation, slot), 0, 1).issue()
