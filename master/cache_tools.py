@@ -18,8 +18,9 @@ import lmdb
 import msgspec
 
 from shardns.plugins.cache.entry import Entry, Unusable, entry, line, stored
-from shardns.worker.store.cache import DENIAL, NAMESPACE_BYTES, SUCCESS, CacheStore, Side, ends
+from shardns.worker.store.cache import CacheStore
 from shardns.worker.store.holdings import Note, delete, entries, notes
+from shardns.worker.store.places import DENIAL, NAMESPACE_BYTES, SUCCESS, Side, ends
 from shardns.worker.wire.names import ROOT, from_text, within
 
 from .flags import Flag, FlagError, HelpWanted, Parsed, parse_anywhere

@@ -27,13 +27,15 @@ _OPT = b"\0\x29"
 class Entry:
     """An answer (or several variants) without the message ID, and what each use of it has to do.
 
-    `series` are metric cells to bump by one a use, `repeats` callables for each use; `hits` are uses not yet counted.
+    `series` are metric cells to bump by one a use, `repeats` callables for each use, `tallies` callables for the number
+    of uses since they were last called; `hits` are uses not yet counted.
     `guards` tell the clients that may have it (DESIGN §4: the client's class).
     `quick` is the answer where a use is nothing but a hit. From `until` to `end` the TTLs count down each second.
     """
 
     __slots__ = (
-        "_ttls", "end", "guards", "hits", "index", "left", "quick", "repeats", "series", "until", "variants", "wires",
+        "_ttls", "end", "guards", "hits", "index", "left", "quick", "repeats", "series", "tallies", "until", "variants",
+        "wires",
     )  # fmt: skip
 
     def __init__(self, request: Request, wire: bytes) -> None:
@@ -43,6 +45,7 @@ class Entry:
         self.left = TRIES * self.variants
         self.series = tuple(request.series)
         self.repeats: tuple[Callable[[Address, int], None], ...] = tuple(request.repeats or ())
+        self.tallies = request.tallies
         self.guards = tuple(request.guards or ())
         self.until = inf if request.until is None else request.until
         self.end = self.until if request.end is None else request.end
@@ -137,6 +140,8 @@ class Budget:
         for entry in self.dirty:
             hits, entry.hits = entry.hits, 0
             metrics.repeat(entry.series, hits)
+            for tally in entry.tallies:
+                tally(hits)
         self.dirty.clear()
 
     def clear(self) -> None:

@@ -138,6 +138,7 @@ def _merge(outer: Request, inner: Request) -> None:
     """Carry over what the memo must know of a follow-up."""
     outer.once = outer.once or inner.once
     outer.variants = max(outer.variants, inner.variants)
+    outer.tallies += inner.tallies
     if inner.until is not None:
         outer.hold(inner.until, inner.until)
     if inner.zones:

@@ -7,14 +7,16 @@ is close enough to its end to be prefetched; so no memorised answer outlives its
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import ClassVar
 
 from shardns.worker.plugin import Layer, Service, Steps
 from shardns.worker.query import Query
 from shardns.worker.reply import Reply
 from shardns.worker.scope import Scope
-from shardns.worker.store.cache import CacheStore, tail
+from shardns.worker.store.cache import CacheStore
 from shardns.worker.store.environment import reader_check
+from shardns.worker.store.places import MARK_BYTES, tail
 from shardns.worker.store.sweep import ALIVE_S, Sweeper
 from shardns.worker.wire.codes import AA, AD, CD, RA
 from shardns.worker.wire.edns import DO
@@ -28,6 +30,7 @@ from .shelf import Shelf
 
 _QUESTION = struct.Struct("!BHH")
 _SWEEP_EVERY_S = 1.0
+_COOL_EVERY_S = 10.0
 
 
 class Cache(Layer[Options], Service[Options]):
@@ -35,7 +38,9 @@ class Cache(Layer[Options], Service[Options]):
 
     directive = "cache"
     repeatable = True
-    mutable: ClassVar[dict[str, str]] = {"shelf": "store", "renewal": "store", "sweeper": "keeper", "entries": "keeper"}
+    mutable: ClassVar[dict[str, str]] = {
+        "shelf": "store", "renewal": "store", "heat": "store", "sweeper": "keeper", "entries": "keeper",
+    }  # fmt: skip
 
     def prepare(self) -> None:
         """Open the store and say that the namespace is in use."""
@@ -46,6 +51,7 @@ class Cache(Layer[Options], Service[Options]):
         self.now = generation.now
         self.keepttl = self.options.keepttl
         self.shelf = Shelf(self.options, self.site, store, self.now)
+        self.heat = store.heat
         self.everywhere = ROOT in self.shelf.zones
         self.renewal = Renewal(
             self.options, self.shelf, lambda query, done: self.site.background(self, query, done), self.answer
@@ -64,6 +70,8 @@ class Cache(Layer[Options], Service[Options]):
         do = 1 if edns is not None and edns.flags & DO else 0
         # Hot path: five octets of bits, type and class, and the name, behind a hash.
         rest = tail(_QUESTION.pack(do | (query.flags & CD), query.qtype, query.qclass) + name)
+        mark = int.from_bytes(rest[:MARK_BYTES], "big")
+        self.heat.add(mark)
         now = self.now()
         request = query.request
         cells = self.shelf.cells(request.listener.label)
@@ -83,6 +91,7 @@ class Cache(Layer[Options], Service[Options]):
         else:
             request.hold(item.stored + item.duration - remaining + 1, end)
         denied = key.startswith(self.shelf.denial.prefix)
+        request.tallies = (*request.tallies, partial(self.heat.add, mark))
         request.series += (cells.requests, cells.denial if denied else cells.success)
         if self.renewal.amount:
             self.renewal.note_hit(query, key, item, remaining, now)
@@ -117,6 +126,7 @@ class Cache(Layer[Options], Service[Options]):
         self.sweeper.announce(self.shelf.note().encode())
         scope.defer(self.sweeper.retire)
         scope.every(_SWEEP_EVERY_S, self.sweep)
+        scope.every(_COOL_EVERY_S, self.sweeper.cool)
         scope.every(ALIVE_S / 3, self.tidy)
 
     def sweep(self) -> None:

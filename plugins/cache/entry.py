@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from shardns.worker.store.cache import DENIAL, SUCCESS, ends, tail
 from shardns.worker.store.holdings import Held
+from shardns.worker.store.places import DENIAL, SUCCESS, ends, tail
 from shardns.worker.wire.codes import AD, CD, QR, RA, RCODE_TEXT, class_text, type_text
 from shardns.worker.wire.message import decode as read_message
 from shardns.worker.wire.names import from_text, to_text

@@ -15,7 +15,7 @@ from typing import Any
 
 from shardns.config.model import ServerBlock
 from shardns.plugins import order
-from shardns.worker.store.cache import NAMESPACE_BYTES
+from shardns.worker.store.places import NAMESPACE_BYTES
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from shardns.worker import metrics
 from shardns.worker.query import Query
 from shardns.worker.reply import Reply
-from shardns.worker.store.cache import DENIAL, LABEL, NAMESPACE_BYTES, SUCCESS, CacheStore, Side
+from shardns.worker.store.cache import CacheStore
 from shardns.worker.store.holdings import Note
+from shardns.worker.store.places import DENIAL, LABEL, NAMESPACE_BYTES, SUCCESS, Side
 from shardns.worker.wire.codes import AD, Rcode
 from shardns.worker.wire.names import to_text, within
 

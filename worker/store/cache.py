@@ -3,19 +3,16 @@
 1. Reads see this process's own queued writes, then the snapshot of the burst; `flush` ends both.
 2. All writes of a burst are one transaction. One that fails is counted and forgotten: a cache may lose anything.
 3. A value begins with the monotonic time (s, a double) at which it is of no more use; the keeper sweeps by it.
-4. A key is namespace, kind, hash, question. The hash spreads keys evenly, so any place is a fair one to evict from.
-5. Workers evict one arbitrary entry for each new one that finds its side full, and never scan.
+4. Keys are laid out in `places`; workers make room for a new entry that finds its side full (`room`), and never scan.
 """
 
 from __future__ import annotations
 
-import random
 import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
-from zlib import crc32
 
 import lmdb
 
@@ -23,46 +20,30 @@ from .. import log
 from ..metrics import Counter
 from ..turn import turn
 from .environment import open_cache
+from .heat import Heat
 from .hits import Hits
+from .places import Side, count, entries_of, mark_key, set_entries
+from .room import coldest, make_room
 
-NAMESPACE_BYTES: Final = 8
-SUCCESS: Final = b"s"
-DENIAL: Final = b"d"
-MARK: Final = b"m"  # a refresh under way, or not to be tried again yet
-COUNT: Final = b"#"  # how many entries a side has
-ALIVE: Final = b"a"  # some configuration still uses the namespace
-NOTE: Final = b"n"  # what the cache in force says of itself
-LABEL: Final = b"l"  # a `server` label under which its metrics are counted
 DEFAULT_SIZE_BYTES: Final = 1 << 30  # address space; the file grows as it fills
 PRESSED: Final = 0.8  # of the map: beyond it each new entry evicts two
 CLAIM_S: Final = 30.0  # a refresh whose process died blocks others no longer than this
 MOST_EVICTED: Final = 64  # for one new entry, where a side is far too full
 MOST_CLAIMED: Final = 4096  # remembered without the store; those of runs that never ended are dropped
-FOREVER: Final = 1e18
-_ENDS = struct.Struct("<d")
-_COUNT = struct.Struct("<dQ")
 _CLAIM = struct.Struct("<dddd")  # ends, stored time of the item, refreshed until, not again before
 
 failures = Counter("store_write_failures_total", "The count of bursts of cache writes that failed.")
 
 
-class Side:
-    """The success or the denial half of one cache. `flushed(entries, evicted)` is called after each write to it."""
-
-    def __init__(self, namespace: bytes, kind: bytes, capacity: int) -> None:
-        self.namespace = namespace
-        self.prefix = namespace + kind
-        self.count_key = namespace + COUNT + kind
-        self.capacity = capacity
-        self.flushed: Callable[[int, int], None] = lambda entries, evicted: None
-
-
 class CacheStore:
     """What one process holds of the environment."""
 
-    def __init__(self, environment: Any, hits: Hits, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, environment: Any, hits: Hits, now: Callable[[], float] = time.monotonic, heat: Heat | None = None
+    ) -> None:
         self.environment = environment
         self.hits = hits
+        self.heat = heat or Heat(bytearray(1 << 16))
         self.now = now
         self._txn: Any = None
         self._pending: dict[bytes, tuple[bytes | None, Side | None]] = {}
@@ -76,7 +57,8 @@ class CacheStore:
         cls, folder: Path, size_bytes: int = DEFAULT_SIZE_BYTES, now: Callable[[], float] = time.monotonic
     ) -> CacheStore:
         """Open the store of a runtime folder. Raises OSError or lmdb.Error."""
-        return cls(open_cache(folder, size_bytes), Hits.open(folder / "cache.hits"), now)
+        hits, heat = Hits.open(folder / "cache.hits"), Heat.open(folder / "cache.heat")
+        return cls(open_cache(folder, size_bytes), hits, now, heat)
 
     def close(self) -> None:
         """Write what is queued and let go."""
@@ -115,7 +97,7 @@ class CacheStore:
     def entries(self, side: Side) -> int:
         """Return how many entries a side has in the burst's snapshot."""
         value = self.get(side.count_key)
-        return 0 if value is None else int(_COUNT.unpack(value)[1])
+        return 0 if value is None else count(value)
 
     def flush(self) -> None:
         """End the burst: give its snapshot up and write what was queued. Harmless at any time, any number of times."""
@@ -161,7 +143,7 @@ class CacheStore:
     ) -> tuple[dict[Side, int], dict[Side, int]]:
         counts: dict[Side, int] = {}
         evicted: dict[Side, int] = {}
-        pressed = self.pressed()
+        pressed, now = self.pressed(), self.now()
         for key, (value, side) in pending.items():
             if side is None:
                 if value is None:
@@ -176,13 +158,20 @@ class CacheStore:
                 continue
             if txn.get(key) is None:
                 over = max(counts[side] + 1 - side.capacity, 2 if pressed else 0)
-                gone = sum(evict(txn, side) for _ in range(min(over, MOST_EVICTED)))
+                gone, admitted = make_room(txn, side, key, min(over, MOST_EVICTED), self.heat, now)
                 evicted[side] = evicted.get(side, 0) + gone
-                counts[side] += 1 - gone
+                counts[side] += admitted - gone
+                if not admitted:
+                    continue
             txn.put(key, value)
         for side, entries in counts.items():
             set_entries(txn, side.count_key, entries)
         return counts, evicted
+
+    def evict(self, txn: Any, side: Side) -> int:
+        """Delete one entry of a side that few will miss; returns how many went (0 where there is none)."""
+        found = coldest(txn, side, self.heat, self.now())
+        return 0 if found is None else int(txn.delete(found[0]))
 
     def pressed(self) -> bool:
         """Tell whether the entries fill so much of the map that each new one must make room for itself."""
@@ -234,57 +223,3 @@ def _blocked(value: bytes | None, stored: float, now: float, recheck: bool) -> b
         return False
     _, item, until, retry_at = _CLAIM.unpack(value)
     return bool(item == stored and (until > now or (recheck and retry_at > now)))
-
-
-def tail(question: bytes) -> bytes:
-    """Return the part of a key behind the prefix."""
-    return crc32(question).to_bytes(4, "big") + question
-
-
-def mark_key(key: bytes) -> bytes:
-    """Return where the refresh of an entry is noted."""
-    return key[:NAMESPACE_BYTES] + MARK + key[NAMESPACE_BYTES:]
-
-
-def entries_of(txn: Any, count_key: bytes) -> int:
-    """Return how many entries a side has."""
-    value = txn.get(count_key)
-    return 0 if value is None else int(_COUNT.unpack(value)[1])
-
-
-def set_entries(txn: Any, count_key: bytes, entries: int) -> None:
-    """Note how many entries a side has."""
-    txn.put(count_key, _COUNT.pack(FOREVER, max(entries, 0)))
-
-
-def remove(txn: Any, keys: list[bytes]) -> int:
-    """Delete keys of any kind, keeping the counts right; returns how many there were."""
-    gone = 0
-    fewer: dict[bytes, int] = {}
-    for key in keys:
-        if txn.delete(key):
-            gone += 1
-            kind = key[NAMESPACE_BYTES : NAMESPACE_BYTES + 1]
-            if kind in (SUCCESS, DENIAL):
-                count_key = key[:NAMESPACE_BYTES] + COUNT + kind
-                fewer[count_key] = fewer.get(count_key, 0) + 1
-    for count_key, entries in fewer.items():
-        set_entries(txn, count_key, entries_of(txn, count_key) - entries)
-    return gone
-
-
-def evict(txn: Any, side: Side) -> int:
-    """Delete one arbitrary entry of a side; returns how many went (0 where there is none)."""
-    cursor = txn.cursor()
-    try:
-        for start in (side.prefix + random.randbytes(4), side.prefix):
-            if cursor.set_range(start) and cursor.key().startswith(side.prefix):
-                return int(cursor.delete())
-        return 0
-    finally:
-        cursor.close()
-
-
-def ends(value: bytes) -> float:
-    """Return when (monotonic s) a value is of no more use."""
-    return float(_ENDS.unpack_from(value)[0])

@@ -12,7 +12,8 @@ from typing import Final
 
 import msgspec
 
-from .cache import DENIAL, FOREVER, NAMESPACE_BYTES, NOTE, SUCCESS, CacheStore, remove
+from .cache import CacheStore
+from .places import DENIAL, FOREVER, NAMESPACE_BYTES, NOTE, SUCCESS, remove
 from .sweep import items, namespaces
 
 LOOK: Final = 5000  # entries read in one slice

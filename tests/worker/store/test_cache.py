@@ -11,8 +11,9 @@ import pytest
 
 from shardns.worker import metrics
 from shardns.worker.store import cache, sweep
-from shardns.worker.store.cache import ALIVE, DENIAL, SUCCESS, CacheStore, Side, tail
+from shardns.worker.store.cache import CacheStore
 from shardns.worker.store.hits import Hits
+from shardns.worker.store.places import ALIVE, DENIAL, SUCCESS, Side, tail
 from shardns.worker.store.sweep import Sweeper
 
 SPACE = b"\x80namespc"
