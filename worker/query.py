@@ -34,6 +34,7 @@ class Request:
     were; `zones` were read; `once` forbids the memo; `variants` is how many different answers may be kept; `until`
     (monotonic s) is when the answer changes, and `end` when it is over: in between nothing changes but all its TTLs, by
     one a second (see `hold`).
+    `depth` is how many lookups this one is nested in, `lookups` a cell that counts all that one client's query led to.
     `started` is monotonic s; `tsig` the TSIG record as it came, `tsig_at` its place in `wire` if it is the last record;
     `wire` is the whole message where it holds a TSIG or SOA record; `signer` puts the answer's TSIG on; `flows` says
     that the transport takes an answer of several messages; `rewritten` the query as `rewrite` left it, which is
@@ -55,6 +56,7 @@ class Request:
     end: float | None = None
     deadline: float | None = None
     depth: int = 0
+    lookups: list[int] | None = None
     rewritten: Query | None = None
     shown: Query | None = None
     fault: Failure | None = None

@@ -23,7 +23,8 @@ from .wire.fit import cut
 if TYPE_CHECKING:
     from .generation import Generation
 
-MAX_DEPTH = 16  # follow-up lookups inside one request
+MAX_DEPTH = 16  # follow-up lookups inside each other
+MAX_LOOKUPS = 64  # follow-up lookups of one request, all together: each may want several, and so on
 
 
 class Site:
@@ -91,16 +92,20 @@ class Site:
         """Ask the whole server another question on the client's behalf (spec core §7.2); `name` keeps its letter case.
 
         Returns a Reply (REFUSED where no site serves the name) or DROP, or an awaitable of one of them. The answer is
-        cut to what the client takes. Raises ServFail past `MAX_DEPTH` nested lookups.
+        cut to what the client takes. Raises ServFail past `MAX_DEPTH` nested lookups and past `MAX_LOOKUPS` in all.
         """
         outer = query.request
-        if outer.depth >= MAX_DEPTH:
+        if outer.lookups is None:
+            outer.lookups = [0]
+        if outer.depth >= MAX_DEPTH or outer.lookups[0] >= MAX_LOOKUPS:
             raise ServFail("too many nested lookups")
+        outer.lookups[0] += 1
         inner = Request(outer.listener, outer.sender, outer.family, outer.via, outer.started, outer.size_bytes)
         inner._peer = outer._peer
         inner.series = outer.series
         inner.deadline = outer.deadline
         inner.depth = outer.depth + 1
+        inner.lookups = outer.lookups
         inner.metadata = None
         asked = query.ask(owner=name, qtype=qtype, qclass=IN, request=inner)
         dispatch = self.generation.dispatches[outer.listener.index]

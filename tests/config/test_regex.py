@@ -147,6 +147,9 @@ HOSTILE = {
     "dots": ".*" * 30000 + "x",
     "plain": "^" + "a?b?" * 120 + "$",
     "quadratic": "^" + ".*" + "a" * 480 + "$",
+    "optional captures": "(a?)+(x?)+" * 200,
+    "captured stars": "(a*){200}(a?)+" * 3,
+    "optional repetitions": "(?:a*){2,20}.?(?:a*)*" * 60,
     "escapes": "\\" * 65536,
     "quotes": r"\Q" * 32768,
     "brackets": "[" * 65536,
@@ -156,13 +159,14 @@ HOSTILE = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_pattern_takes_little_time_or_is_refused(kind: str) -> None:
     texts = ["a" * 254 + "!", "ab" * 127 + "!", "b" * 255]
-    began = time.process_time()
+    began = time.thread_time()
     try:
         pattern = regex.compile(HOSTILE[kind])
-        compiled = time.process_time()
-        assert compiled - began < 0.2
-        for text in texts:
-            pattern.search(text)
-        assert time.process_time() - compiled < 0.3 * len(texts)
     except regex.BadRegex:
-        assert time.process_time() - began < 0.2
+        return
+    finally:
+        assert time.thread_time() - began < 0.2
+    for text in texts:
+        began = time.thread_time()
+        pattern.search(text)
+        assert time.thread_time() - began < 0.05
