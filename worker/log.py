@@ -18,13 +18,13 @@ import msgspec
 import structlog
 
 _LEVELS: Final = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR", "critical": "FATAL"}
-MAX_WAITING: Final = 1 << 20  # octets of query log kept for the next flush
+MAX_WAITING: Final = 1024  # lines of query log kept for the next flush
 TRACE_EVERY_S: Final = 60.0  # one traceback a place and minute
 
 as_json = False
 debugging = False
-_waiting: list[bytes] = []
-_waiting_bytes = 0
+_waiting: list[str] = []
+_encode = msgspec.json.Encoder().encode
 _traced: dict[tuple[str, int], float] = {}
 
 
@@ -104,23 +104,24 @@ def trace_once(error: BaseException) -> None:
         sys.stderr.flush()
 
 
-def line(text: bytes) -> None:
+def line(text: str) -> None:
     """Keep one finished line of the query log, with its line feed, for `flush`."""
-    global _waiting_bytes
     _waiting.append(text)
-    _waiting_bytes += len(text)
-    if _waiting_bytes > MAX_WAITING:
+    if len(_waiting) > MAX_WAITING:
         flush()
+
+
+def line_json(text: str) -> None:
+    """Keep the text of one line of the query log as an object."""
+    line(_encode({"ts": round(time.time(), 6), "level": "info", "msg": text}).decode() + "\n")
 
 
 def flush() -> None:
     """Write the query log's lines of this burst."""
-    global _waiting_bytes
     if not _waiting:
         return
-    data = b"".join(_waiting)
+    data = "".join(_waiting).encode(errors="surrogateescape")
     _waiting.clear()
-    _waiting_bytes = 0
     try:
         while data:
             data = data[os.write(1, data) :]

@@ -44,7 +44,7 @@ class Entry:
         self.index = 0
         self.left = TRIES * self.variants
         self.series = tuple(request.series)
-        self.repeats: tuple[Callable[[Address, int], None], ...] = tuple(request.repeats or ())
+        self.repeats: tuple[Callable[[bytes, int], None], ...] = tuple(request.repeats or ())
         self.tallies = request.tallies
         self.guards = tuple(request.guards or ())
         self.until = inf if request.until is None else request.until
@@ -189,9 +189,8 @@ class Memo:
             self.budget.dirty.append(entry)
         entry.hits += 1
         if entry.repeats:
-            peer = from_sockaddr(sender)
             for repeat in entry.repeats:
-                repeat(peer, ident)
+                repeat(sender, ident)
         if len(wires) == 1:
             return wires[0]
         entry.index = index = (entry.index + 1) % len(wires)

@@ -30,10 +30,10 @@ class Request:
     """One client request: where it came from, and what plugins note about it. The only mutable part of a query.
 
     `peer` and `local` are the two ends (`local` on a wildcard UDP socket: the wildcard). `series` are metric cells that
-    a repeated answer bumps again; `repeats` are called for each repetition, `tallies` now and then with how many there
-    were; `zones` were read; `once` forbids the memo; `variants` is how many different answers may be kept; `until`
-    (monotonic s) is when the answer changes, and `end` when it is over: in between nothing changes but all its TTLs, by
-    one a second (see `hold`).
+    a repeated answer bumps again; `repeats` are called for each repetition, with the client's address as the kernel
+    writes it and the ID, `tallies` now and then with how many there were; `zones` were read; `once` forbids the memo;
+    `variants` is how many different answers may be kept; `until` (monotonic s) is when the answer changes, and `end`
+    when it is over: in between nothing changes but all its TTLs, by one a second (see `hold`).
     `depth` is how many lookups this one is nested in, `lookups` a cell that counts all that one client's query led to.
     `started` is monotonic s; `tsig` the TSIG record as it came, `tsig_at` its place in `wire` if it is the last record;
     `wire` is the whole message where it holds a TSIG or SOA record; `signer` puts the answer's TSIG on; `flows` says
@@ -46,7 +46,7 @@ class Request:
 
     # Defaults live on the class: a request that nobody notes anything about costs six stores.
     metadata: dict[str, Callable[[], str]] | None = None
-    repeats: list[Callable[[Address, int], None]] | None = None
+    repeats: list[Callable[[bytes, int], None]] | None = None
     tallies: tuple[Callable[[int], None], ...] = ()
     zones: list[Any] | None = None
     once: bool = False

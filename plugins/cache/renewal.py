@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING
 
 from shardns.worker import log
 from shardns.worker.plugin import Steps, Timed
@@ -26,8 +25,6 @@ from .shelf import PREFIX_BYTES, Shelf
 Outcome = Reply | Drop | BaseException | None
 Trial = Generator[Query | Timed | Reply | Drop, Reply | Drop, Reply | None]
 Ask = Callable[[Query, Callable[[Reply | Drop | BaseException], None]], None]
-if TYPE_CHECKING:
-    from shardns.worker.address import Address
 
 
 class Renewal:
@@ -56,7 +53,7 @@ class Renewal:
         if remaining > self.window_s(item):
             clock = self.now
 
-            def again(peer: Address, ident: int) -> None:
+            def again(sender: bytes, ident: int) -> None:
                 hits.add(key, clock(), gap_s)
 
             request.repeats = [*(request.repeats or ()), again]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import monotonic_ns
+from typing import Final
 
 from shardns.worker import log
-from shardns.worker.address import Address
 from shardns.worker.classify import CLASS, classify
-from shardns.worker.placeholders import Again, Format, ends
+from shardns.worker.placeholders import Format
 from shardns.worker.plugin import Layer, Steps
 from shardns.worker.query import Query
 from shardns.worker.reply import Drop, Failure, Reply
@@ -18,6 +17,8 @@ from shardns.worker.wire.names import ROOT, within
 from shardns.worker.wire.write import uncompressed_size
 
 from .options import Options
+
+FRAME: Final = ("[INFO] ", "\n")  # around the text of a line
 
 
 class Rule:
@@ -80,31 +81,10 @@ class Log(Layer[tuple[Options, ...]]):
                 reply = reply.replace(flags=cut(query, reply).flags)
         if rule.format.shows_local and request.local != request.listener.local:
             query.once()  # another client of the same stream listener may have come to another address
-        if request.once:
-            emit(rule.format.text(query, reply, size, monotonic_ns() - started))
-            return
-        again = rule.format.repeater(query, reply, size)
-        emit(again(*ends(request), query.id, monotonic_ns() - started))
-        request.repeats = [*(request.repeats or ()), repeat(again)]
-
-
-def emit(text: str) -> None:
-    """Hand one line to the log."""
-    if log.as_json:
-        log.info(text)
-    else:
-        log.line(b"[INFO] " + text.encode(errors="surrogateescape") + b"\n")
-
-
-def repeat(again: Again) -> Callable[[Address, int], None]:
-    """Return what logs a repetition: with its own client, port and ID, timed from the moment it is answered."""
-
-    def logged(peer: Address, ident: int) -> None:
-        started = monotonic_ns()
-        host, port = peer.host, peer.port
-        emit(again(host, port, ident, monotonic_ns() - started))
-
-    return logged
+        out, frame = (log.line_json, ("", "")) if log.as_json else (log.line, FRAME)
+        out(frame[0] + rule.format.text(query, reply, size, monotonic_ns() - started) + frame[1])
+        if not request.once:
+            request.repeats = [*(request.repeats or ()), rule.format.repeater(query, reply, size, out, frame)]
 
 
 PLUGIN = Log

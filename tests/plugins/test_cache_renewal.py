@@ -146,9 +146,9 @@ def test_memorised_hits_count_and_none_is_memorised_near_the_end(tmp_path: Path)
     query = lab.query("example.org.", "A")
     lab.raw(query)
     assert query.request.repeats and not query.request.once
-    query.request.repeats[0](query.request.peer, 1)
+    query.request.repeats[0](query.request.sender, 1)
     lab.clock += 55
-    query.request.repeats[0](query.request.peer, 1)
+    query.request.repeats[0](query.request.sender, 1)
     lab.clock += 20
     query = lab.query("example.org.", "A")
     lab.raw(query)

@@ -1,5 +1,6 @@
 """log: which rule a query meets, which classes it logs, what repetitions write, and what is refused."""
 
+import json
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ SITE: Any = None
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
-    monkeypatch.setattr(log, "line", lambda text: found.append(text.decode()))
+    monkeypatch.setattr(log, "line", lambda text: found.append(text))
     return found
 
 
@@ -106,7 +107,7 @@ def test_repetitions_have_their_own_client_and_id(lines: list[str]) -> None:
     asked = query()
     run(built('log . "{remote}:{port} {>id} {name} {duration}"'), asked, Reply(0))
     assert asked.request.repeats is not None
-    asked.request.repeats[0](Address("2001:db8::1", 5), 99)
+    asked.request.repeats[0](to_sockaddr("2001:db8::1", 5), 99)
     assert lines[1].startswith("[INFO] [2001:db8::1]:5 99 example.org. 0.")
 
 
@@ -176,3 +177,19 @@ def test_what_shows_the_server_s_address_is_not_repeated_where_that_differs_by_c
         run(built('log . "{local}"'), asked, Reply())
         assert asked.request.once is once
     assert lines == ["[INFO] [::]\n", "[INFO] 127.0.0.2\n"]
+
+
+def test_json_lines_keep_their_order_and_are_written_once_a_burst(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(log, "as_json", True)
+    asked = query('a"b.example.')
+    run(built("log"), asked, Reply(0))
+    assert asked.request.repeats is not None
+    asked.request.repeats[0](to_sockaddr("10.0.0.9", 5), 99)
+    assert capfd.readouterr().out == ""
+    log.error("an error")
+    first, second, third = map(json.loads, capfd.readouterr().out.splitlines())
+    assert [one["level"] for one in (first, second, third)] == ["info", "info", "error"]
+    assert first["msg"].startswith('10.240.0.1:40212 - 7 "A IN a\\"b.example. udp 29 false 512" NOERROR')
+    assert second["msg"].startswith("10.0.0.9:5 - 99 ") and second["ts"] >= first["ts"]

@@ -40,7 +40,7 @@ class Upstream:
 
     def asked(self, name: str) -> int:
         """Return how often a name was asked for."""
-        return self._asked[dns.name.from_text(name.lower()).to_wire()]
+        return self._asked[dns.name.from_text(name.lower()).to_wire() or b""]
 
     def total(self) -> int:
         """Return how many questions came, health checks aside."""

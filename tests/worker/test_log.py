@@ -56,6 +56,6 @@ def test_json_has_the_same_parts(lines: list[str]) -> None:
 def test_waiting_lines_of_the_query_log_are_written_before_a_line_that_comes_later(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    log.line(b"[INFO] a query\n")
+    log.line("[INFO] a query\n")
     log.error("its error")
     assert capfd.readouterr().out == "[INFO] a query\n[ERROR] its error\n"

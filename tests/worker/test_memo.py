@@ -5,6 +5,7 @@ from __future__ import annotations
 import dns.message
 
 from shardns.worker import metrics
+from shardns.worker.address import from_sockaddr
 from shardns.worker.memo import Budget, Entry, Memo
 from shardns.worker.query import Request
 from shardns.worker.wire.codes import TXT, A
@@ -84,7 +85,7 @@ def test_each_use_is_counted_and_told() -> None:
     before = metrics.values[cell]
     asked = request()
     asked.series.append(cell)
-    asked.repeats = [lambda peer, ident: told.append((str(peer), ident))]
+    asked.repeats = [lambda sender, ident: told.append((str(from_sockaddr(sender)), ident))]
     _admit(memo, b"key", asked)
     for ident in (7, 8):
         memo.get(b"key", 0.0, NOBODY, ident)

@@ -1,5 +1,6 @@
 """Formats: what is a placeholder, what it becomes, and what repetitions render again."""
 
+import re
 from typing import Any
 
 import pytest
@@ -18,6 +19,16 @@ def query(ip: str = "192.0.2.1", name: bytes = NAME, edns: Edns | None = None, v
     listener = Listener(0, "dns://:53", "dns", "", 53)
     request = Request(listener, to_sockaddr(ip, 40212), 2 if ":" in ip else 1, via, 0.0, 31)
     return Query(request, 4711, 0x0100, name, name, 1, 1, edns)
+
+
+def repeated(
+    form: Format, asked: Query, reply: Reply | None, size: int, ip: str, ident: int, *, port: int = 40212
+) -> str:
+    """Return the text for a repetition."""
+    texts: list[str] = []
+    form.repeater(asked, reply, size, texts.append, ("<", ">"))(to_sockaddr(ip or "192.0.2.1", port), ident)
+    (text,) = texts
+    return text
 
 
 @pytest.mark.parametrize(
@@ -55,9 +66,9 @@ def test_names_are_inserted_as_data() -> None:
     asked = query(name=b"\2%s\6{port}\3org\0")
     for text in (
         Format("{name} {port}").text(asked, None, 0, 0),
-        Format("{name} {port}").repeater(asked, None, 0)("", 40212, 0, 0),
+        repeated(Format("{name} {port}"), asked, None, 0, "", 0),
     ):
-        assert text == "%s.{port}.org. 40212"
+        assert text.strip("<>") == "%s.{port}.org. 40212"
 
 
 def test_metadata_that_is_not_set_is_a_dash() -> None:
@@ -68,10 +79,14 @@ def test_metadata_that_is_not_set_is_a_dash() -> None:
 
 
 def test_a_repetition_renders_only_what_varies() -> None:
-    again = Format("{port} " + COMMON + " {remote}").repeater(query(), Reply(3, 0x8180), 31)
-    assert again("192.0.2.9", 7, 8, 1000) == (
-        '7 192.0.2.9:7 - 8 "A IN a.example.org. udp 31 false 512" NXDOMAIN qr,rd,ra 31 0.000001s 192.0.2.9'
+    form = Format("{port} " + COMMON + " {remote}")
+    text = repeated(form, query(), Reply(3, 0x8180), 31, "192.0.2.9", 8, port=7)
+    assert re.fullmatch(
+        r'<7 192\.0\.2\.9:7 - 8 "A IN a\.example\.org\. udp 31 false 512" NXDOMAIN qr,rd,ra 31 0\.0\d*s 192\.0\.2\.9>',
+        text,
     )
+    assert repeated(Format("{remote}"), query(), None, 0, "2001:db8::9", 8) == "<[2001:db8::9]>"
+    assert repeated(Format("none"), query(), None, 0, "2001:db8::9", 8) == "<none>"
 
 
 def test_type_size_and_do_are_those_of_the_rewritten_query_but_not_the_name() -> None:
