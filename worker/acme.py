@@ -103,10 +103,13 @@ def _safe(name: str) -> str:
 
 
 def stamp(acme: Acme) -> str:
-    """Return a digest of what is stored for the domains."""
+    """Return a digest of what is stored for the domains; "" where something cannot be read."""
     digest = hashlib.blake2b(digest_size=16)
-    for _, pair in _stored(acme):
-        digest.update(pair.certificate.read_bytes() + b"\0")
+    try:
+        for _, pair in _stored(acme):
+            digest.update(pair.certificate.read_bytes() + b"\0")
+    except OSError:
+        return ""
     return digest.hexdigest()
 
 

@@ -69,8 +69,9 @@ class Issuance:
             if not self._round():
                 delay_s = self._retry_s[min(self._failures, len(self._retry_s) - 1)]
                 self._failures += 1
-            if any(self._stored(acme) != known for acme, known in self._stanzas.items()):
-                self._stanzas = {acme: self._stored(acme) for acme in self._stanzas}
+            stored = {acme: stamp(acme) for acme in self._stanzas}
+            if stored != self._stanzas:
+                self._stanzas = stored
                 self._renew()
             self._stop.wait(delay_s)
 
@@ -101,12 +102,6 @@ class Issuance:
             return False
         self._log.info(f"Certificate for {domain} obtained")
         return True
-
-    def _stored(self, acme: Acme) -> str:
-        try:
-            return stamp(acme)
-        except OSError:
-            return ""
 
     @contextmanager
     def _alone(self, storage: Storage) -> Iterator[None]:
