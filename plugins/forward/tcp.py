@@ -17,6 +17,7 @@ from .pool import Pool, Terms
 from .stream import TcpStream
 from .udp import DialFailed, open_socket
 
+QUERY_S: Final = 5.0  # no client's query lives longer, so no dial need
 MAX_OPEN: Final = 512  # a worker and upstream; bounds the descriptors that a mute upstream can cost
 
 
@@ -39,7 +40,7 @@ class TcpLine:
 
     def dial(self, asker: Asker, now: float, limit_s: float | None = None) -> None:
         """Connect, then send the asker's query. Raises DialFailed where not even that can begin."""
-        longest_s = self.dials.limit_s if limit_s is None else limit_s
+        longest_s = min(self.dials.limit_s, QUERY_S) if limit_s is None else limit_s
         if len(self.open) >= self.most:
             self._wait(asker, longest_s)
             return
