@@ -10,11 +10,12 @@ from collections.abc import Iterator
 import dns.message
 import pytest
 
-from shardns.config.model import Key, Model, ServerBlock
+from shardns.config.model import Directive, Key, Model, ServerBlock
 from shardns.master import sockets
 from shardns.master.sockets import Table
 from shardns.master.steer import By, admit
 from shardns.master.where import Kind, Where, has_ipv6
+from shardns.plugins.proxyproto.proxyproto import Options as Proxyproto
 from tests.master.running import free_port
 
 pytestmark = pytest.mark.system
@@ -168,3 +169,29 @@ def test_only_plain_datagrams_show_their_names(scheme: str, kind: Kind, by: str)
     where = Where(kind, "127.0.0.1", 53, False, "127.0.0.1:53", scheme)
     assert sockets.by_what(where, True) == by
     assert sockets.by_what(where, False) == ("connection" if scheme == "quic" else "flow")
+
+
+@pytest.mark.parametrize("scheme", ["dns", "quic", "https3"])
+def test_datagrams_behind_proxy_headers_are_spread_by_their_flows(table: Table, scheme: str) -> None:
+    port, slots = free_port(), 4
+    block = ServerBlock(
+        0, (Key(scheme, b"\0", port),), (Directive("proxyproto", Proxyproto()),), hosts=("127.0.0.1",), by_name=True
+    )
+    serve(table, 1, Model("Corefile", (block,)), slots)
+    header = b"\r\n\r\n\0\r\nQUIT\n" + bytes.fromhex("2112 000c 7f000001 7f000001 1000 1000")
+    for _ in range(64):
+        with socket.socket(type=socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", port))
+            for _ in range(3):
+                client.send(header + b"?" * 40)
+    peers: dict[str, set[int]] = {}
+    for slot in range(slots):
+        for sock in table.lend(1, slot)[0].udp:
+            sock.setblocking(False)
+            try:
+                while True:
+                    peers.setdefault(str(sock.recvfrom(600)[1]), set()).add(slot)
+            except BlockingIOError:
+                continue
+    assert all(len(reached) == 1 for reached in peers.values())
+    assert {slot for reached in peers.values() for slot in reached} == set(range(slots))
