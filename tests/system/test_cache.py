@@ -125,3 +125,42 @@ def test_after_a_reload_with_another_upstream_no_old_answer_is_given(make: Make)
             assert findings.lost == []
             shown = cache(server, "list").stdout
             assert len(shown.splitlines()) >= len(NAMES) and "10.0.0.1" not in shown
+
+
+# One question for many askers ----------------------------------------------------------------------------------------
+
+
+def askers(server: Server, name: str, count: int = 1000, sockets: int = 50) -> list[int]:
+    """Ask for a name so often at once; returns the versions in the answers."""
+    seen = []
+    with clients(server, sockets) as socks:
+        for at in range(count):
+            query = dns.message.make_query(name, "A", id=at)
+            socks[at % sockets].send(query.to_wire())
+        for at in range(count):
+            reply = dns.message.from_wire(socks[at % sockets].recv(4096))
+            seen.append(int(reply.answer[0][0].to_text().rpartition(".")[2]))
+    return seen
+
+
+@pytest.mark.parametrize(("options", "most"), [("        steer name", 1), ("", 2)])
+def test_many_askers_of_a_cold_name_are_one_question_upstream(make: Make, options: str, most: int) -> None:
+    with Upstream(delay_s=1.0) as upstream:
+        server = make()
+        server.configure(corefile(server, upstream, options))
+        server.start()
+        for n in range(3):
+            assert askers(server, f"cold{n}.example.org.") == [1] * 1000
+            assert 1 <= upstream.asked(f"cold{n}.example.org.") <= most
+
+
+def test_steering_survives_reloads_with_more_and_fewer_workers(make: Make) -> None:
+    with Upstream(delay_s=0.5) as upstream:
+        server = make()
+        server.configure(corefile(server, upstream, "        steer name"))
+        server.start()
+        for workers in (4, 2, 3):
+            assert server.reload("-workers", str(workers)).returncode == 0
+            name = f"cold{workers}.example.org."
+            assert askers(server, name, 200) == [1] * 200
+            assert upstream.asked(name) == 1
