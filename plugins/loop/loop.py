@@ -30,7 +30,7 @@ from shardns.worker.wire.names import ROOT, within
 from .probe import watch
 
 TOLERATED = 2  # sightings; the probe itself is the first
-RANDOM_BITS = 62
+RANDOM_BITS = 64  # of each of the two labels: nobody guesses 128 bits (CVE-2026-26018)
 CONTAINED = (0, "forwarding loop detected")  # RFC 8914: Other Error
 URL = "https://coredns.io/plugins/loop#troubleshooting"
 

@@ -55,7 +55,7 @@ def test_the_first_zone_is_probed_and_the_name_is_the_same_in_all_processes() ->
     assert options.zone == from_text("example.org.")
     assert pickle.loads(pickle.dumps(options)).probe == options.probe
     labels = to_text(options.probe).split(".")
-    assert labels[2:] == ["example", "org", ""] and all(label.isdigit() and int(label) < 2**62 for label in labels[:2])
+    assert labels[2:] == ["example", "org", ""] and all(label.isdigit() and int(label) < 2**64 for label in labels[:2])
 
 
 def test_models_that_differ_in_the_random_name_alone_are_equal() -> None:
