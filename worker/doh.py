@@ -10,6 +10,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol
@@ -26,6 +28,7 @@ from .wire.read import read
 if TYPE_CHECKING:
     from .tcp import TcpSocket
 
+AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets
 LINGER_S = 0.2  # how long a client may take to close its side after ours, or to notice that it should leave
 
 
@@ -203,7 +206,7 @@ class Doh(asyncio.Protocol, Tenant):
     def close(self) -> None:
         """A time is over. The second time cut it: the client had time to take what was written."""
         if self.closed or self.transport.is_closing():
-            self.transport.abort()
+            self.abort()
             return
         if self.http is None or self.blocked:
             self.finish()
@@ -223,13 +226,16 @@ class Doh(asyncio.Protocol, Tenant):
         try:
             self.transport.write_eof()
         except OSError:  # the client has reset it
-            self.transport.abort()
+            self.abort()
             return
         self.transport.resume_reading()
 
     def abort(self) -> None:
-        """Cut it."""
+        """Cut it, and keep nothing in the kernel that the client does not take."""
         self.closed = True
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None and self.transport.get_write_buffer_size():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         self.transport.abort()
 
 
