@@ -21,7 +21,7 @@ from .dispatch import Answer
 from .doh_message import INVALID, HttpError
 from .ends import Ends
 from .h2.frames import PREFACE
-from .places import Tenant
+from .places import IDLE_S, SILENT_S, Tenant
 from .query import Query, Request
 from .wire.read import read
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from .tcp import TcpSocket
 
 AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets
-LINGER_S = 0.2  # how long a client may take to close its side after ours, or to notice that it should leave
+LINGER_S = 0.2  # how long a client may take to close its side after ours
+FRESH_S = 0.5  # how long a client that came just before a drain may take to ask: it may be here because of another one
 
 
 class Version(Protocol):
@@ -75,6 +76,8 @@ class Doh(asyncio.Protocol, Tenant):
         self.deadline = time.monotonic() + self.listener.read_s
         self.held = 0
         self.served = time.monotonic()
+        self.spoken = False  # the client has sent anything
+        self.asked = False  # … a request
         self.blocked = False
         self.leaving = False
         self.closed = False
@@ -93,6 +96,7 @@ class Doh(asyncio.Protocol, Tenant):
         self.memo = memos[self.ends.family - 1] if memos is not None else None
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
+            self.spoken = True
             self._choose(tls.selected_alpn_protocol() == "h2")
         self.crowd.touch(self)
         if not self.server.reading:  # accepted just before the drain began
@@ -109,6 +113,7 @@ class Doh(asyncio.Protocol, Tenant):
         """Answer the requests that have come."""
         if self.closed:
             return
+        self.spoken = True
         if self.http is None:
             data = self._first = self._first + data
             if len(data) < len(PREFACE) and PREFACE.startswith(data):
@@ -194,14 +199,15 @@ class Doh(asyncio.Protocol, Tenant):
         if self.closed:
             return
         if self.http is None:
-            self.deadline = time.monotonic() + LINGER_S
+            self.deadline = time.monotonic() + FRESH_S
         else:
             self.http.leave(time.monotonic())
 
-    def yields(self, server: object, before: float) -> bool:
-        """Tell whether it may make place for another client of the listener: it has asked nothing since `before`."""
-        idle = self.http is None or not self.http.busy
-        return server is self.server and not self.closed and idle and self.served < before
+    def yields(self, server: object, now: float) -> bool:
+        """Tell whether it may make place for another client of the listener."""
+        if server is not self.server or self.closed or (self.http is not None and self.http.busy):
+            return False
+        return now - self.served > (IDLE_S if self.spoken else SILENT_S)
 
     def close(self) -> None:
         """A time is over. The second time cut it: the client had time to take what was written."""

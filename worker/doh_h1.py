@@ -13,6 +13,7 @@ import h11
 
 from . import doh_message
 from .dispatch import Answer
+from .doh import FRESH_S
 from .doh_message import INVALID, NO_RESPONSE, TOO_LARGE, HttpError
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class DohHttp1:
     def _whole(self, now: float) -> None:
         head = self.head
         assert head is not None
-        self.client.served = now
+        self.client.served, self.client.asked = now, True
         self.client.crowd.touch(self.client)
         wire = doh_message.message(head.method, _target(head), bytes(self.body))
         if isinstance(wire, HttpError):
@@ -218,7 +219,10 @@ class DohHttp1:
 
     def leave(self, now: float) -> None:
         """Close behind the request under way."""
-        if not self.busy:
+        if not self.client.asked:
+            self._until = min(self._until, now + FRESH_S)
+            self.client.settle(now)
+        elif not self.busy:
             self.client.finish()
 
     def lost(self) -> None:

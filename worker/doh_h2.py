@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from . import doh_message
 from .dispatch import Answer
+from .doh import FRESH_S
 from .doh_fields import Fields
 from .doh_message import INVALID, NO_RESPONSE, TOO_LARGE, HttpError
 from .h2.connection import Http2
@@ -75,8 +76,10 @@ class DohHttp2:
         more = http.step(now)
         worker.end_burst()
         if http.last != asked:
-            client.served = now
+            client.served, client.asked = now, True
             client.crowd.touch(client)
+            if client.leaving:
+                self.leave(now)
         self._send()
         if more and not client.closed:
             self._turning = True
@@ -241,8 +244,11 @@ class DohHttp2:
     def leave(self, now: float) -> None:
         """Tell the client to go elsewhere with what it asks next."""
         self.now = now
-        self._leave_by = now + LEAVE_S
-        self.http.leave()
+        if self.client.asked:
+            self._leave_by = min(self._leave_by, now + LEAVE_S)
+            self.http.leave()
+        else:
+            self._leave_by = now + FRESH_S  # behind its first answers
         self._send()
 
     def lost(self) -> None:

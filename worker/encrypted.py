@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from .places import IDLE_S, SILENT_S, Tenant
+
 if TYPE_CHECKING:
     from .tcp import TcpSocket
 
@@ -23,7 +25,7 @@ LINGER_S = 0.2  # how long a client that was refused may take to close its side
 DRAIN_S = 1.0  # how long a handshake may go on when the listener stops
 
 
-class Encrypted(asyncio.Transport, asyncio.Protocol):
+class Encrypted(asyncio.Transport, asyncio.Protocol, Tenant):
     """One client's connection. `make` returns the protocol inside."""
 
     def __init__(self, server: TcpSocket, make: Callable[[], asyncio.Protocol]) -> None:
@@ -32,6 +34,8 @@ class Encrypted(asyncio.Transport, asyncio.Protocol):
         self.server = server
         self.crowd, self.handshakes = server.worker.crowd, server.worker.handshakes
         self.deadline = time.monotonic() + server.dispatch.listener.read_s
+        self.since = time.monotonic()
+        self.spoken = False  # the client has sent anything
         self.held = 0
         self.inside = make()
         self.shaken = False
@@ -55,6 +59,7 @@ class Encrypted(asyncio.Transport, asyncio.Protocol):
         """Take records."""
         if self.silent:
             return
+        self.spoken = True
         self.incoming.write(data)
         if self.shaken:
             self._read()
@@ -129,6 +134,11 @@ class Encrypted(asyncio.Transport, asyncio.Protocol):
         """The listener stops: the handshake may still come to its end."""
         if server is self.server:
             self.deadline = min(self.deadline, time.monotonic() + DRAIN_S)
+
+    def yields(self, server: object, now: float) -> bool:
+        """Tell whether its handshake may make place for another client."""
+        idle_s = IDLE_S if self.spoken else SILENT_S
+        return server is self.server and not self.shaken and now - self.since > idle_s
 
     # Records ----------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,8 @@ from shardns.config.model import Model, listeners
 from .listener import Listener
 from .shared import SharedSum
 
+IDLE_S = 1.0  # without a request, before a connection gives its place to a newcomer
+SILENT_S = 0.25  # without a single octet: whoever wants something speaks at once
 CONNECTIONS = 200  # of a listener, where nothing is said
 _DIRECTIVES = {"https": "https", "grpc": "grpc_server"}
 
@@ -33,8 +35,12 @@ class Seated(socket.socket):
 class Tenant:
     """A connection that may give its place up to a newcomer."""
 
-    def yields(self, server: object, before: float) -> bool:
-        """Tell whether it came through this listener and has asked nothing since then."""
+    def yields(self, server: object, now: float) -> bool:
+        """Tell whether it came through this listener and has been idle long enough (`IDLE_S`, `SILENT_S`)."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give it up."""
         raise NotImplementedError
 
 

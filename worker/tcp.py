@@ -29,8 +29,7 @@ MAX_ACCEPTS = 64  # a turn of the event loop
 UNSENT_BYTES = 1 << 17  # of answers kept in the kernel for a client that does not take them
 PAUSE_S = 0.1  # before the next try where no descriptor is free
 FULL_S = 0.05  # before the next try where all places of the listener are taken
-IDLE_S = 1.0  # without a request, before a connection gives its place to a newcomer
-MAX_YIELDS = 16  # that go at a time
+MAX_YIELDS = 32  # connections that make place at a time
 FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -108,11 +107,11 @@ class TcpSocket:
                 self.open(conn, ends)
 
     def _wait_for_place(self) -> None:
-        """Leave who comes in the backlog until somebody goes; who has asked nothing for a while is asked to."""
-        loop, before = asyncio.get_running_loop(), time.monotonic() - IDLE_S
+        """Leave who comes in the backlog until somebody goes; who has asked nothing for a while has to."""
+        loop, now = asyncio.get_running_loop(), time.monotonic()
         loop.remove_reader(self.sock.fileno())
         loop.call_later(FULL_S, self._listen)
-        idle = [guest for guest in self.worker.crowd if isinstance(guest, Tenant) and guest.yields(self, before)]
+        idle = [guest for guest in self.worker.crowd if isinstance(guest, Tenant) and guest.yields(self, now)]
         for guest in idle[:MAX_YIELDS]:
             guest.close()
 

@@ -403,7 +403,7 @@ def test_a_client_is_told_to_go_at_a_reload(make: Make) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_twenty_reloads_cost_no_query_of_a_client_that_retries_once(make: Make, tmp_path: Path) -> None:
     doh = start(make)
     ended = threading.Event()
