@@ -100,7 +100,8 @@ def start_row(row: Row, folder: Path, chosen: list[str], stack: ExitStack) -> li
         home.mkdir()
         setup = servers.Setup(home, run.free_port(), zone, upstream=upstream)
         if row.encrypted:
-            setup = replace(setup, encrypted=run.free_port(), pair=example())
+            scheme = "https" if row.transport == "doh" else "tls"
+            setup = replace(setup, encrypted=run.free_port(), pair=example(), scheme=scheme)
         peer: Callable[[servers.Setup], servers.Command] | None = servers.PEERS.get(name)
         command = peer(setup) if peer else servers.shardns(setup, row.corefile)
         server = stack.enter_context(run.serving(name, command, home, setup.port, str(core)))

@@ -26,6 +26,11 @@ GRPC = """example.org:@port grpc://example.org:@encrypted {
     file @zone
 }
 """
+DOH = """example.org:@port https://example.org:@encrypted {
+    tls @certificate @key
+    file @zone
+}
+"""
 LOG = """example.org:@port {
     errors
     log
@@ -82,6 +87,14 @@ ROWS = {
         Row("nx", "names that do not exist, never repeated", FILE, data.absent, ALL, fresh=True),
         Row("tcp", "pipelined", FILE, data.same, ALL, transport="tcp"),
         Row("dot", "DNS over TLS, pipelined", DOT, data.same, ("unbound",), transport="dot"),
+        Row(
+            "doh",
+            "DNS over HTTPS, HTTP/2 by GET, 16 under way on a connection",
+            DOH,
+            data.same,
+            ("unbound",),
+            transport="doh",
+        ),
         Row("doq", "DNS over QUIC, many streams", DOQ, data.same, transport="doq"),
         Row("grpc", "DNS over gRPC, one name, 16 calls under way on a connection", GRPC, data.same, transport="grpc"),
         Row("cached", "cache + forward, hits", CACHE, data.same, ("unbound",), upstream=True),

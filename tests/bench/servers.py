@@ -20,7 +20,8 @@ SHARDNS = str(Path(sys.executable).with_name("shardns"))
 class Setup:
     """What a configuration is written from.
 
-    `upstream` is the port that a forwarder asks, `encrypted` the one that is served with the certificate.
+    `upstream` is the port that a forwarder asks, `encrypted` the one that is served with the certificate, by DNS over
+    TLS or whatever `scheme` says.
     """
 
     folder: Path
@@ -31,6 +32,7 @@ class Setup:
     workers: int = 1
     encrypted: int = 0
     pair: Pair | None = None
+    scheme: str = "tls"
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def unbound(setup: Setup) -> Command:
     path = setup.folder / "unbound.conf"
     tls = ""
     if setup.pair is not None:
-        tls = f"  interface: 127.0.0.1@{setup.encrypted}\n  tls-port: {setup.encrypted}\n"
+        tls = f"  interface: 127.0.0.1@{setup.encrypted}\n  {setup.scheme}-port: {setup.encrypted}\n"
         tls += f'  tls-service-pem: "{setup.pair.certificate}"\n  tls-service-key: "{setup.pair.key}"\n'
     path.write_text(
         f"server:\n  interface: 127.0.0.1\n  port: {setup.port}\n{tls}  num-threads: 1\n  do-daemonize: no\n"
