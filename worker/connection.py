@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from . import log
 from .dispatch import Answer
 from .ends import Ends
+from .frames import WRITE_BYTES, memorised
 from .query import Request
 from .reply import Failure
 from .stream import Flow, fill, framed
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 MAX_FRAMES = 128  # of one connection answered in a turn
 MAX_WAITING_BYTES = 1 << 17  # of a client's pipelined queries kept while one is being answered
-WRITE_BYTES = 1 << 16  # of answers collected for one write
 LINGER_S = 0.2  # how long a client may take to close its side after ours
 STALL_S = 30.0  # how long a client may take nothing of a transfer
 
@@ -108,6 +108,8 @@ class Connection(asyncio.Protocol):
         frames = written = 0
         now = time.monotonic()
         worker.begin_burst()
+        if self.memo is not None and self.left < 0 and not self.ending and not self.blocked:
+            at, frames = memorised(self.memo, data, MAX_FRAMES, now, out)
         while size - at >= 2 and not self.ending and not self.blocked:
             end = at + 2 + ((data[at] << 8) | data[at + 1])
             if size < end:
