@@ -137,6 +137,7 @@ class HttpsConnection:
         self._engine.loop.add_reader(self._sock.fileno(), self._readable)
         self._flush_soon()
         self._ask_early()
+        self._rest()
 
     def _ask_early(self) -> None:
         """Ask what has waited for the connection; what it has no room for goes elsewhere."""

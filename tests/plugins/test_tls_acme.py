@@ -261,6 +261,15 @@ def test_a_stored_certificate_that_cannot_be_used_is_as_good_as_none(tmp_path: P
     assert shown(context(encryption(found), ("dot",)), None) == "TLSV1_ALERT_INTERNAL_ERROR"
 
 
+def test_quic_shows_the_certificate_of_the_first_domain_once_it_is_there(tmp_path: Path) -> None:
+    quic = pytest.importorskip("shardns.worker.quic.credentials", exc_type=ImportError)
+    text = "quic://. {\n tls {\n acme dns.example\n storage " + str(tmp_path / "store") + "\n }\n}\n"
+    assert quic.credentials(load_text(text))[0].configuration.certificate is None
+    pair = issue(tmp_path, "dns.example")
+    keep(acme(tmp_path, "dns.example"), "dns.example", pair)
+    assert quic.credentials(load_text(text))[0].configuration.certificate is not None
+
+
 def encryption(found: Acme) -> Encryption:
     return Encryption(acme=found)
 
