@@ -14,7 +14,7 @@ from shardns.plugins.forward.forward import Forward
 from shardns.plugins.forward.secure import HttpsUpstream
 from shardns.worker import metrics
 from shardns.worker.h2 import frames
-from tests.certificates import Pair, issue
+from tests.certify import Pair, issue
 from tests.plugins.doh_peer import Asked, DohPeer, Says, good
 from tests.plugins.forwarding import address, ask, failure, running
 from tests.plugins.peer import answer, awaited, free_port

@@ -15,7 +15,7 @@ import pytest
 
 from shardns.plugins.forward.identity import mismatch
 from shardns.worker import metrics
-from tests.certificates import Pair, issue
+from tests.certify import Pair, issue
 from tests.plugins.forwarding import address, ask, failure, running
 from tests.plugins.peer import Peer, answer, awaited, free_port
 from tests.worker.fakes import query

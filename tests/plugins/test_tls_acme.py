@@ -18,7 +18,7 @@ from shardns.plugins.tls.issuance import Issuance
 from shardns.plugins.tls.options import Options
 from shardns.worker.acme import LETS_ENCRYPT, Acme, Storage, first_pair, stamp
 from shardns.worker.encryption import context, restamped
-from tests.certificates import Pair, issue
+from tests.certify import Pair, issue
 from tests.meta.load import load_text
 from tests.plugins.small import options, refusal
 

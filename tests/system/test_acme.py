@@ -19,7 +19,7 @@ import dns.query
 import pytest
 
 from tests.bench.run import free_port
-from tests.certificates import Pair, issue
+from tests.certify import Pair, issue
 from tests.system.harness import COMPLETE, Server, until
 
 pytestmark = [

@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from tests.bench.run import free_port
-from tests.certificates import Pair, issue
+from tests.certify import Pair, issue
 from tests.plugins.doh_peer import DohPeer, good
 from tests.plugins.peer import Peer, answer
 from tests.system.harness import Server, until
