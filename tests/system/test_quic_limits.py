@@ -119,6 +119,31 @@ def test_a_place_is_free_again_when_its_client_has_gone(make: Make) -> None:
             assert not client.gone
 
 
+@pytest.mark.parametrize(
+    "count", [300, pytest.param(5000, marks=[pytest.mark.long, pytest.mark.timeout(1200)], id="5000")]
+)
+def test_connections_that_ask_nothing_leave_room_for_those_who_ask(quic: Quic, count: int) -> None:
+    before = memory_mib(quic.server.pid)
+    told = 0
+    for _ in range(count):
+        try:
+            Client(quic.port, seconds=10).sock.close()  # it says no good-bye
+        except Closed:
+            told += 1
+    until(lambda: answered(quic.port))
+    assert told < count / 2  # who asks nothing gives its place away
+    assert memory_mib(quic.server.pid) - before < GROWTH_MIB
+
+
+def answered(port: int) -> bool:
+    """Tell whether a newcomer gets a place and an answer."""
+    try:
+        with Client(port) as client:
+            return client.ask().rcode() == dns.rcode.NOERROR
+    except Closed:
+        return False
+
+
 def test_two_thousand_handshakes_that_never_end(quic: Quic) -> None:
     before = memory_mib(quic.server.pid)
     with ExitStack() as stack:

@@ -3,14 +3,15 @@
 1. This module alone touches private names of aioquic, whose version is pinned for it; `tests/worker/quic` holds it to
    what they must do.
 2. Credit for data is given by what is still buffered, never by what came: a client that leaves gaps runs out of it.
-3. What a client never acknowledges is kept only as far as the congestion window goes; acknowledgements are not.
+3. Frames cost us the more the smaller they are: datagrams that are full of crumbs spend the client's patience.
+4. What a client never acknowledges is kept only as far as the congestion window goes; acknowledgements are not.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aioquic import tls
 from aioquic.quic.connection import (
@@ -26,6 +27,7 @@ from aioquic.quic.connection import (
 )
 from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 
+from ..h2.calm import Calm
 from .cids import reset_token
 from .credentials import WINDOW_BYTES
 
@@ -45,8 +47,11 @@ MOST_CIDS = 4  # of a connection at a time
 MOST_GAPS = 128  # in what came of a stream; the largest request fits into 60 packets
 GAP_BYTES = 128  # what we need to remember one
 MOST_ACKS = 256  # packets that need no acknowledgement and wait for one all the same
+USUAL_FRAMES = 64  # of a datagram; queries that are sent together take 20 to 30
+FRAMES_A_COST = 16  # beyond the usual ones; see `Calm` for what that buys
 LINGER_S = 1.0  # for packets behind our close (RFC 9000 §10.2.1), however slow the client says it is
 LEAST_UNI_STREAMS = 3  # RFC 9114 §6.2: control, QPACK encoder, QPACK decoder
+_HANDLERS = "_QuicConnection__frame_handlers"
 logging.getLogger("quic").disabled = True  # what clients do wrong is counted, not logged
 
 
@@ -71,6 +76,8 @@ class Transport(QuicConnection):
         self._issuer = issuer
         self._secret = secret
         self._prune_at = MOST_ACKS
+        self._calm: Calm | None = None
+        self._frames = vars(self)[_HANDLERS] = Frames(vars(self)[_HANDLERS])
         first = self._host_cids[0]
         first.cid = issuer.issue()
         first.stateless_reset_token = reset_token(secret, first.cid)
@@ -151,6 +158,17 @@ class Transport(QuicConnection):
         space = self._spaces.get(tls.Epoch.ONE_RTT)
         if space is not None and space.ack_at is not None:
             space.ack_at = 0.0
+
+    def receive_datagram(self, data: bytes, addr: Hashable, now: float) -> None:
+        """Take a datagram; a client whose datagrams are crumbs again and again loses its connection."""
+        frames = self._frames
+        frames.seen = 0
+        super().receive_datagram(data, addr, now)
+        excess = frames.seen - USUAL_FRAMES
+        if excess > 0:
+            self._calm = self._calm or Calm(now)
+            if not self._calm.spend(excess / FRAMES_A_COST, now):
+                self.close(QuicErrorCode.INTERNAL_ERROR, QuicFrameType.PADDING, "much ado about nothing")
 
     # What the library asks ------------------------------------------------------------------------------------------
 
@@ -240,3 +258,13 @@ class Transport(QuicConnection):
             frame.push_uint_var(ident)
             frame.push_uint_var(stream.max_stream_data_local)
             stream.max_stream_data_local_sent = stream.max_stream_data_local
+
+
+class Frames(dict[int, tuple[Any, Any]]):
+    """What the library looks handlers of frames up in: `seen` counts them."""
+
+    seen = 0
+
+    def __getitem__(self, kind: int) -> tuple[Any, Any]:
+        self.seen += 1
+        return super().__getitem__(kind)

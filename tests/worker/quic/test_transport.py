@@ -175,3 +175,40 @@ def test_an_address_counts_when_its_client_has_answered_from_there() -> None:
     pair.address = stranger
     pair.exchange()
     assert pair.server.proved == stranger
+
+
+def packet(pair: Pair, frames: bytes) -> bytes:
+    """Return a datagram of the client's with frames of our choice."""
+    space = pair.client._cryptos[tls.Epoch.ONE_RTT]
+    pair.client._packet_number += 1
+    number = pair.client._packet_number
+    head = bytes((0x41,)) + pair.client._peer_cid.cid + (number & 0xFFFF).to_bytes(2, "big")
+    return space.encrypt_packet(head, frames, number)
+
+
+def crumbs(count: int) -> bytes:
+    """Return as many STREAM frames of one octet of stream 0, all at its beginning."""
+    return bytes.fromhex("0a0001 78") * count
+
+
+def test_crumbs_again_and_again_end_the_connection() -> None:
+    pair = Pair()
+    taken = 0
+    while pair.server._close_event is None and taken < 400:
+        pair.server.receive_datagram(packet(pair, crumbs(250)), CLIENT, pair.now)
+        taken += 1
+    assert 100 < taken < 300
+    assert pair.server._close_event is not None
+    assert pair.server._close_event.reason_phrase == "much ado about nothing"
+
+
+def test_many_frames_now_and_then_are_fine() -> None:
+    pair = Pair()
+    for _ in range(400):
+        pair.now += 1
+        pair.server.receive_datagram(packet(pair, crumbs(250)), CLIENT, pair.now)
+        pair.server.datagrams_to_send(pair.now)
+    assert pair.server._close_event is None
+    for _ in range(400):
+        pair.server.receive_datagram(packet(pair, crumbs(30)), CLIENT, pair.now)
+    assert pair.server._close_event is None
