@@ -77,7 +77,9 @@ class Cache(Layer[Options], Service[Options]):
         cells = self.shelf.cells(request.listener.label)
         key, item = self.shelf.find(rest, now, cells)
         if item is None:
-            yield from self.miss(query, rest)
+            request.once = True
+            reply = yield authenticated(query)
+            yield self.taken(query, reply, rest) if isinstance(reply, Reply) else reply
             return
         remaining = item.duration - int(now - item.stored)
         if remaining <= 0:
@@ -97,16 +99,11 @@ class Cache(Layer[Options], Service[Options]):
             self.renewal.note_hit(query, key, item, remaining, now)
         yield self.answer(query, item, item.duration if self.keepttl else remaining)
 
-    def miss(self, query: Query, rest: bytes) -> Steps:
-        """Ask below and store the answer."""
-        query.request.once = True
-        reply = yield authenticated(query)
-        if not isinstance(reply, Reply):
-            yield reply
-            return
+    def taken(self, query: Query, reply: Reply, rest: bytes) -> Reply:
+        """Store an answer from below; returns what the client gets of it."""
         wildcard = query.metadata("zone/wildcard") or ""
         shown, _ = self.shelf.take(query, reply, rest, wildcard=wildcard, unkept=True)
-        yield shown
+        return shown
 
     def answer(self, query: Query, item: Item, ttl: int) -> Reply:
         """Return an entry as a reply to a query, with one TTL (s)."""
