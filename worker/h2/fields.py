@@ -62,7 +62,7 @@ def _judge(field: Field) -> int:
         bit = 0
     elif bit == _PATH and value[:1] != b"/" and value != b"*":
         raise Malformed("not a path")
-    if len(name) + len(value) <= MAX_REMEMBERED_BYTES:
+    if bit != _PATH and len(name) + len(value) <= MAX_REMEMBERED_BYTES:  # paths are many
         if len(_fine) >= MAX_REMEMBERED:
             _fine.clear()
         _fine[field] = bit

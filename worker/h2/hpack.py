@@ -3,14 +3,15 @@
 1. A decoder keeps at most `TABLE_BYTES` and gives up at the first field that makes a list too long: a few octets
    cannot become many.
 2. What we send refers to the static table alone, so it can be put together once and sent often.
-3. Short Huffman strings that were decoded are remembered for all connections: popular names come again and again.
+3. Short Huffman strings that were decoded are remembered for all connections, unless decoding is quick: popular names
+   come again and again.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from .huffman import HuffmanError, decode
+from .huffman import QUICK, HuffmanError, decode
 
 TABLE_BYTES: Final = 4096  # RFC 9113 §6.5.2: what a peer may assume before it reads our settings
 FIELD_BYTES: Final = 32  # RFC 7541 §4.1: what each field counts besides its octets
@@ -156,6 +157,8 @@ def _string(block: bytes, at: int) -> tuple[bytes, int]:
         raise HpackError("a string that is cut off")
     if first < 0x80:
         return text, end
+    if QUICK:
+        return decode(text), end
     plain = _remembered.get(text)
     if plain is None:
         plain = decode(text)

@@ -16,6 +16,7 @@ except ImportError:
     _qpack = None
 else:
     _qpack = pylsqpack.Decoder(0, 0)
+QUICK: Final = _qpack is not None
 
 EOS: Final = 256
 # fmt: off

@@ -121,8 +121,9 @@ def test_any_octets_are_a_huffman_string_or_refused(octets: bytes) -> None:
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ours, "MAX_REMEMBERED", 10)
     monkeypatch.setattr(ours, "_remembered", {})
+    monkeypatch.setattr(ours, "QUICK", False)
     coder, decoder = hpack.Encoder(), Decoder(1 << 16)
     for n in range(50):
         path = b"/dns-query?dns=%d" % n
         assert decoder.decode(coder.encode([(b":path", path)])) == [(b":path", path)]
-    assert len(ours._remembered) <= 10
+    assert 0 < len(ours._remembered) <= 10
