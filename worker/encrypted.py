@@ -19,6 +19,7 @@ from .places import IDLE_S, SILENT_S, Tenant
 if TYPE_CHECKING:
     from .tcp import TcpSocket
 
+NO_TLS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 RECORD_BYTES = 1 << 14  # RFC 8446 §5.1
 HELLO_BYTES = 1 << 17  # of a handshake that waits for its turn; a chain of certificates is shorter
 LINGER_S = 0.2  # how long a client that was refused may take to close its side
@@ -103,8 +104,8 @@ class Encrypted(asyncio.Transport, asyncio.Protocol, Tenant):
             self._flush()
             self.raw.resume_reading()
             return
-        except ssl.SSLError:
-            self._refuse()
+        except ssl.SSLError as error:
+            self._refuse(error.reason)
             return
         self._flush()
         self.raw.resume_reading()
@@ -114,12 +115,15 @@ class Encrypted(asyncio.Transport, asyncio.Protocol, Tenant):
         if self.incoming.pending and not self.raw.is_closing():
             self._read()
 
-    def _refuse(self) -> None:
+    def _refuse(self, reason: str) -> None:
         """Tell why, and wait a moment: a socket closed with octets unread is reset, and the reason lost."""
         self.handshakes.end(self)
         self.silent = True
         self.raw.resume_reading()
-        self._flush()
+        if reason == "HTTP_REQUEST" and self.server.dispatch.listener.transport == "https":
+            self.raw.write(NO_TLS)
+        else:
+            self._flush()
         self.deadline = time.monotonic() + LINGER_S
         try:
             self.raw.write_eof()

@@ -21,6 +21,8 @@ from typing import Final
 
 import h11
 
+from .encrypted import NO_TLS
+
 TIMEOUT_S: Final = 5.0  # as the reference's read, write and idle time-outs
 MAX_CONNECTIONS: Final = 128
 MAX_BODY_BYTES: Final = 1 << 20
@@ -29,7 +31,6 @@ TEXT: Final = "text/plain; charset=utf-8"
 _TLS_HANDSHAKE: Final = 0x16  # RFC 8446 §5.1: the first octet that a TLS client sends
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets
 _PAUSE_S: Final = 0.1  # before accepting again, out of descriptors
-_NO_TLS: Final = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +267,7 @@ def _settle(readable: asyncio.Future[None]) -> None:
 def _turn_away(peer: socket.socket) -> None:
     """Tell a client that it should have spoken TLS; what it sent is read first, or closing would reset."""
     peer.recv(READ_BYTES)
-    peer.send(_NO_TLS)
+    peer.send(NO_TLS)
     peer.close()
 
 

@@ -218,6 +218,25 @@ def http1(port: int, method: str, path: str, body: bytes | None = None) -> tuple
         connection.close()
 
 
+def test_who_speaks_http_where_tls_is_spoken_is_told_so(make: Make) -> None:
+    doh = start(make)
+    with connect(doh.port, tls=False) as sock:
+        sock.sendall(b"GET /dns-query HTTP/1.1\r\nHost: x\r\n\r\n")
+        received = b""
+        while data := sock.recv(4096):
+            received += data
+    assert received == b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+    doh.healthy()
+
+
+@pytest.mark.skipif(shutil.which("kdig") is None, reason="needs kdig")
+def test_who_pads_gets_padded_answers(make: Make) -> None:
+    doh = start(make)
+    line = ["kdig", "@127.0.0.1", "-p", str(doh.port), "+https", "+time=5", "a.test", "A"]
+    assert "Received 468 B" in run(*line, "+padding=128")
+    assert "PADDING" not in run(*line, "+nopadding")
+
+
 def test_a_query_that_is_dropped_is_an_error_of_the_server(make: Make) -> None:
     doh = start(make, "acl {\n drop\n }")
     with Client(doh.port) as client:
