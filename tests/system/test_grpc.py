@@ -348,7 +348,8 @@ def test_a_header_of_a_proxy_names_the_client(served: Served) -> None:
 # Reloads ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_reload_loses_no_call(make: Make) -> None:
+@pytest.mark.parametrize("times", [5, pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(300)])])
+def test_a_reload_loses_no_call(make: Make, times: int) -> None:
     stop = threading.Event()
     lost: list[str] = []
     asked = [0]
@@ -368,7 +369,7 @@ def test_a_reload_loses_no_call(make: Make) -> None:
     with closing(Served(make())) as served, ThreadPoolExecutor(4) as pool:
         for _ in range(4):
             pool.submit(asking, served.grpc)
-        for _ in range(5):
+        for _ in range(times):
             assert served.server.reload().returncode == 0
         stop.set()
     assert asked[0] > 100 and lost == []

@@ -32,6 +32,7 @@ IDLE_S: Final = 300.0  # of a connection whose client asks nothing
 GOODBYE_S: Final = 1.0  # for a client to go when it is told to
 STREAMS: Final = 256  # calls under way on a connection, where nothing is said
 UNLIMITED: Final = 1 << 20  # more than there can be
+CALL_BYTES: Final = 2048  # what a call under way costs besides its octets
 INFINITE: Final = float("inf")
 _ANSWER: Final = encode([(b":status", b"200"), (b"content-type", b"application/grpc")])
 _DONE: Final = encode(status_fields(Status.OK, ""))
@@ -139,8 +140,9 @@ class Connection(asyncio.Protocol, Tenant):
         if busy or http.waiting:
             self.quiet = now
         held = http.unread + http.waiting + unsent
-        if self.calls:
+        if busy:
             held += sum([call.size for call in self.calls.values()])
+            held += CALL_BYTES * (len(self.calls) + len(self.pending))
         if held or self.held:
             self.crowd.hold(self, held)
 

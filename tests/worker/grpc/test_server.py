@@ -239,6 +239,7 @@ def test_the_whole_of_a_client_s_streams_may_be_under_way() -> None:
         both = Both(lambda query: done)
         streams = [both.call() for _ in range(256)]
         assert len(both.connection.pending) == 256
+        assert both.worker.crowd.bytes >= 256 * module.CALL_BYTES
         done.set_result(b"\x80" + bytes(9))
         await asyncio.gather(*both.worker.tasks)
         both.hear()
