@@ -50,9 +50,12 @@ class TcpStream:
         asker.connection = self
         asker.id = engine.ident()
         message = asker.message(asker.id)
-        asker.bucket = engine.wheel.add(asker, WRITE_TIMEOUT_S)
-        self._out = len(message).to_bytes(2, "big") + message
-        self._writable()
+        asker.bucket = engine.wheel.add(asker, asker.timeout_s)
+        self._send(len(message).to_bytes(2, "big") + message)
+        if self._out:
+            asker.bucket.discard(asker)
+            asker.bucket = engine.wheel.add(asker, WRITE_TIMEOUT_S)
+            engine.loop.add_writer(self._sock.fileno(), self._writable)
 
     def expire(self, asker: Asker) -> None:
         """Give up, whatever was being waited for."""
@@ -112,20 +115,23 @@ class TcpStream:
     def _writable(self) -> None:
         engine, asker = self._engine, self._asker
         assert asker is not None
+        self._send(self._out)
+        if not self._out and self._asker is asker:
+            engine.loop.remove_writer(self._sock.fileno())
+            asker.bucket.discard(asker)
+            asker.bucket = engine.wheel.add(asker, asker.timeout_s)
+
+    def _send(self, octets: bytes) -> None:
+        """Send what the kernel takes; the rest is `_out`."""
         try:
-            sent = self._sock.send(self._out)
+            sent = self._sock.send(octets)
         except LATER:
             sent = 0
         except OSError as error:
+            self._out = b""
             self._failed("write", error)
             return
-        self._out = self._out[sent:]
-        if self._out:
-            engine.loop.add_writer(self._sock.fileno(), self._writable)
-            return
-        engine.loop.remove_writer(self._sock.fileno())
-        asker.bucket.discard(asker)
-        asker.bucket = engine.wheel.add(asker, asker.timeout_s)
+        self._out = octets[sent:]
 
     def _readable(self) -> None:
         try:
