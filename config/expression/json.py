@@ -51,9 +51,16 @@ def quoted(text: str) -> str:
 def from_json(text: str) -> Any:
     """Return the value of a text."""
     try:
-        return json.loads(text, parse_int=float, parse_constant=_refuse)
+        return json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise ExpressionError(f"invalid JSON: {error}") from None
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"cannot unmarshal number {text} into Go value of type float64")
+    return value
 
 
 def _refuse(text: str) -> Any:

@@ -173,6 +173,8 @@ FAILING = [
     ("date('no date')", "invalid date no date"),
     ("duration('x')", 'time: invalid duration "x"'),
     ("fromJSON('{')", "invalid JSON"),
+    ("fromJSON('5e2482')", "invalid JSON"),
+    ("fromJSON('[1" + "0" * 400 + "]')", "invalid JSON"),
     ("timezone('No/Where')", "unknown time zone No/Where"),
 ]
 
@@ -225,3 +227,26 @@ def test_a_word_can_name_a_variable(word: str) -> None:
 @pytest.mark.parametrize("word", ["true", "nil", "let", "in", "not", "a-b", "1a", "a b", ""])
 def test_literals_and_operators_cannot_name_a_variable(word: str) -> None:
     assert not expression.is_name(word)
+
+
+# What the language's own documentation shows, put together anew -------------------------------------------------------
+
+TOGETHER: list[tuple[str, Any]] = [
+    ("let primes = filter(2..50, let k = #; none(2..k - 1, k % # == 0)); [first(primes), last(primes), len(primes)]",
+     [2, 47, 15]),
+    ("1..1000 | map(string(#)) | groupBy(len(split(#, '0')) - 1) | toPairs() | sortBy(#[0]) | map(len(#[1]))",
+     [819, 171, 9, 1]),
+    ("let f = 11; ['r', 'w', 'x', 'a'] | map(bitand(f, bitshl(1, #index)) != 0 ? # : '-') | join('')", "rw-a"),
+    ("let d = date('2023-08-14') - date('2023-08-12'); [d.Hours(), d == duration('48h')]", [48.0, True]),
+    ("let rows = [{n: 'a', v: [1, 2]}, {n: 'b', v: []}]; {sum: sum(rows, sum(.v)), names: join(map(rows, .n), '+')}",
+     {"sum": 3, "names": "a+b"}),
+    ("reduce(['10.0.0.1', '10.0.0.2'], #acc and # startsWith '10.', true)", True),
+    ("keys({b: 1, a: 2}) | sort() | join(',')", "a,b"),
+    ("['b', 'A', 'c'] | sortBy(lower(#)) | reverse() | join('')", "cbA"),
+    ("flatten([[1], [2, [3]]]) | uniq() | mean()", 2.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "value"), TOGETHER)
+def test_what_programs_put_together(source: str, value: Any) -> None:
+    assert run(source) == value
