@@ -79,7 +79,8 @@ class Auto(Authority[Options], Service[Options]):
         notify = getattr(transfer, "notify", None)
         runtime = self.site.generation.folder if transfer is not None else None
         keeping = Keeping([], self.owner, self.site.logger("file"), notify, runtime)
-        self.scan = Scan(options.folder, options.reload, self.owner, self.log, keeping, notify)
+        complete = options.complete_proofs
+        self.scan = Scan(options.folder, options.reload, self.owner, self.log, keeping, notify, complete)
         await self.scan.scan(staging)
 
     async def start(self, scope: Scope) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 from shardns.config import regex
 from shardns.config.errors import Refuse, WrongCount
 from shardns.config.regex import Pattern
-from shardns.config.schema import Args, Draft, Prop, Props, Schema
+from shardns.config.schema import Args, Draft, Flag, Prop, Props, Schema
 from shardns.config.tokens import Token
 from shardns.config.values import DURATION, STRING, ZONES, Words
 
@@ -77,6 +77,9 @@ class Options(Schema, repeat="merge"):
         ),
     ] = 60.0
     "How often the folder and the files are looked at; 0 is never."
+
+    complete_proofs: Annotated[bool, Flag(rest="property")] = False
+    "For zones signed with NSEC: send every proof that RFC 4035 asks for, not only those that the reference sends."
 
     upstream: Annotated[tuple[str, ...], Props(STRING("ANYTHING"), least=0)] = ()
     "Accepted and ignored: names outside are always looked up by the server itself."

@@ -22,7 +22,14 @@ class Scan:
     """The zones of one folder."""
 
     def __init__(
-        self, folder: Directory, reload_s: float, owner: str, log: PluginLog, keeping: Keeping, notify: Notify | None
+        self,
+        folder: Directory,
+        reload_s: float,
+        owner: str,
+        log: PluginLog,
+        keeping: Keeping,
+        notify: Notify | None,
+        complete: bool = False,
     ) -> None:
         self.folder = folder
         self.reload_s = reload_s
@@ -30,6 +37,7 @@ class Scan:
         self.log = log
         self.keeping = keeping
         self.notify = notify
+        self.complete = complete
 
     async def scan(self, staging: Staging) -> None:
         """Look for files: new zones are loaded, those whose file is gone are withdrawn."""
@@ -61,7 +69,7 @@ class Scan:
             self.log.info(f"Deleting zone `{to_text(origin)}'")
 
     async def _insert(self, origin: bytes, text: str, path: str) -> None:
-        entry = Kept(ZoneFile(origin, path, self.reload_s))
+        entry = Kept(ZoneFile(origin, path, self.reload_s, complete=self.complete))
         try:
             await self.keeping.insert(entry)
         except OSError as error:

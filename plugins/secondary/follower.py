@@ -24,7 +24,7 @@ from shardns.worker.zone.slices import in_slices
 from shardns.worker.zone.transfer import Soa, TransferError, older
 
 from .catalog import CatalogError
-from .intake import Intake, Validate
+from .intake import Intake, Validate, new_zone, zone_digest
 from .vault import Vault
 
 FIRST_RETRY_S: Final = 0.25
@@ -39,14 +39,15 @@ class Follower:
     """Follows the primaries of one zone. `validate` and `applied` are for catalogs."""
 
     def __init__(
-        self, vault: Vault, origin: bytes, peers: tuple[Peer, ...], key: Key | None, validate: Validate | None = None
+        self, vault: Vault, origin: bytes, peers: tuple[Peer, ...], key: Key | None, complete: bool = False
     ) -> None:
         self.vault = vault
         self.origin = origin
         self.text = to_text(origin)
         self.peers = peers
         self.key = key
-        self.validate = validate
+        self.complete = complete
+        self.validate: Validate | None = None
         self.applied: Callable[[], Awaitable[None]] | None = None
         self.copy = vault.copy(origin)
         self.soa = b""  # rdata of the version that is served
@@ -72,8 +73,8 @@ class Follower:
         if timers is None or deltas is None:
             return False
         digest = copy.digest(deltas)
-        if vault.staging.reuse(self.origin, vault.owner, digest) is None:
-            writer = vault.staging.zone(self.origin, vault.owner, digest)
+        if vault.staging.reuse(self.origin, vault.owner, zone_digest(digest, self.complete)) is None:
+            writer = new_zone(vault, self.origin, self.complete, digest)
             try:
                 await in_slices(copy.restore(writer, deltas))
                 if writer.soa is None or int.from_bytes(writer.soa[1][-20:-16], "big") != timers.serial:
@@ -261,7 +262,7 @@ class Follower:
         return await self._intake().run(peer, self.key, b"")
 
     def _intake(self) -> Intake:
-        return Intake(self.vault, self.origin, self.copy, self.validate)
+        return Intake(self.vault, self.origin, self.copy, self.validate, self.complete)
 
     async def _transferred(self, peer: Peer, soa: bytes | None) -> None:
         if soa is None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from shardns.worker.store.chain import BrokenChain
+from shardns.worker.store.layout import PROOFS
 from shardns.worker.store.pins import pinned
 from shardns.worker.store.publish import ZoneWriter
 from shardns.worker.store.reader import Zone
@@ -32,11 +33,14 @@ Validate = Callable[[list[Listed]], None]
 class Intake:
     """One attempt for one zone. `validate` sees the records of a whole zone before it counts; it may raise."""
 
-    def __init__(self, vault: Vault, origin: bytes, copy: Copy, validate: Validate | None) -> None:
+    def __init__(
+        self, vault: Vault, origin: bytes, copy: Copy, validate: Validate | None, complete: bool = False
+    ) -> None:
         self.vault = vault
         self.origin = origin
         self.copy = copy
         self.validate = validate
+        self.complete = complete
         self.listed: list[Listed] = []
         self.writer: ZoneWriter | None = None
         self.draft: Draft | None = None
@@ -64,7 +68,7 @@ class Intake:
 
     def _take(self, owner: bytes, tail: bytes) -> None:
         if self.writer is None:
-            self.writer = self.vault.staging.zone(self.origin, self.vault.owner)
+            self.writer = new_zone(self.vault, self.origin, self.complete)
             try:
                 self.draft = self.copy.begin()
             except OSError as error:
@@ -85,7 +89,7 @@ class Intake:
             self.validate(self.listed)
         if self.draft is not None:
             try:
-                writer.digest = self.draft.digest
+                writer.digest = zone_digest(self.draft.digest, self.complete)
             except OSError as error:
                 self._give_up_draft(error)
         before = vault.zone(self.origin)
@@ -126,7 +130,7 @@ class Intake:
             raise TransferError("the differences do not fit the zone")
         known = copy.deltas()
         digest = changed_digest(copy.digest(known), deltas) if known is not None else b""
-        self.writer = writer = vault.staging.zone(self.origin, vault.owner, digest)
+        self.writer = writer = new_zone(vault, self.origin, self.complete, digest)
         with pinned(vault.runtime, zone.number):
             await in_slices(rebuild(zone, writer, Change(deltas)))
             await in_slices(writer.write(strict=True))
@@ -171,3 +175,15 @@ class Intake:
         if self.draft is not None:
             self.draft.discard()
             self.draft = None
+
+
+def zone_digest(digest: bytes, complete: bool) -> bytes:
+    """Name a zone in the store: what it holds, and how it is served (`complete_proofs`)."""
+    return digest + b"complete" if complete and digest else digest
+
+
+def new_zone(vault: Vault, origin: bytes, complete: bool, digest: bytes = b"") -> ZoneWriter:
+    """Begin a zone with some content, named by its digest where that is known already."""
+    writer = vault.staging.zone(origin, vault.owner, zone_digest(digest, complete))
+    writer.flags = PROOFS if complete else 0
+    return writer

@@ -121,7 +121,7 @@ class Members:
         previous = self.active.get(member.zone)
         if previous is not None and previous.task is not None:
             previous.task.cancel()
-        follower = Follower(self.vault, member.zone, catalog.peers, catalog.key)
+        follower = Follower(self.vault, member.zone, catalog.peers, catalog.key, catalog.complete)
         if preserved is not None:
             follower.soa, follower.checked, follower.expired = preserved.soa, preserved.checked, preserved.expired
             follower.copy.read_timers()

@@ -10,7 +10,7 @@ from typing import Annotated
 from shardns.config.errors import Refuse, WrongCount
 from shardns.config.golang import quote
 from shardns.config.names import from_text
-from shardns.config.schema import Args, Draft, Fallthrough, Prop, Props, Schema
+from shardns.config.schema import Args, Draft, Fallthrough, Flag, Prop, Props, Schema
 from shardns.config.tokens import Token
 from shardns.config.values import ZONES, Convert, Words
 from shardns.config.zones import normalise
@@ -79,6 +79,9 @@ class Options(Schema, repeat="each"):
     fallthrough: Annotated[tuple[bytes, ...] | None, Fallthrough()] = None
     "Pass queries for names that do not exist to the next plugin; with zones, only for names in them."
 
+    complete_proofs: Annotated[bool, Flag(rest="property")] = False
+    "For zones signed with NSEC: send every proof that RFC 4035 asks for, not only those that the reference sends."
+
     key: Annotated[bytes | None, Prop(Convert(_key, "NAME"))] = None
     "The key of this block's `tsig` with which the primaries are asked."
 
@@ -96,6 +99,7 @@ class Followed:
     peers: tuple[Peer, ...]
     key: bytes | None = None
     members: tuple[bytes, ...] | None = None
+    complete: bool = False
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -114,7 +118,7 @@ def followed(lines: tuple[Options, ...]) -> dict[bytes, Followed]:
                 known = catalogs.get(origin)
                 free = known is not None and not (known and members)
                 catalogs[origin] = () if free else tuple(dict.fromkeys((*(known or ()), *members)))
-            found[origin] = Followed(origin, peers, line.key, catalogs.get(origin))
+            found[origin] = Followed(origin, peers, line.key, catalogs.get(origin), line.complete_proofs)
     return found
 
 

@@ -99,7 +99,8 @@ class Secondary(Authority[tuple[Options, ...]], Service[tuple[Options, ...]]):
         )  # fmt: skip
         self.members = Members(self.vault, self.zones, self._start)
         for zone in self.zones.values():
-            follower = self.followers[zone.origin] = Follower(self.vault, zone.origin, zone.peers, self._key(zone.key))
+            follower = Follower(self.vault, zone.origin, zone.peers, self._key(zone.key), zone.complete)
+            self.followers[zone.origin] = follower
             if zone.members is not None:
                 self._make_catalog(follower)
         for follower in self.followers.values():

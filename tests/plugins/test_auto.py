@@ -12,6 +12,7 @@ import pytest
 from shardns.plugins.auto.options import Directory, Options
 from shardns.plugins.auto.origin import origin_of
 from shardns.plugins.auto.scan import Scan
+from shardns.worker.store.layout import PROOFS
 from shardns.worker.wire.names import to_text
 from shardns.worker.zone.keeping import Keeping
 from tests.plugins.small import options, refusal
@@ -29,9 +30,10 @@ class Folder:
         self.path.mkdir()
         self.stores = Stores(base)
         self.log = Lines()
-        found = options(Options, f"auto {{\n directory {self.path} {words}\n}}").folder
+        found = options(Options, f"auto {{\n directory {self.path} {words}\n}}")
         keeping = Keeping([], "auto/0", cast(Any, self.log), None)
-        self.scanner = Scan(found, 60.0, "auto/0", cast(Any, self.log), keeping, None)
+        complete = found.complete_proofs
+        self.scanner = Scan(found.folder, 60.0, "auto/0", cast(Any, self.log), keeping, None, complete)
 
     def write(self, name: str, serial: int = 1) -> None:
         """Write a zone file."""
@@ -65,6 +67,16 @@ def test_files_and_links_to_files_are_zones(folder: Folder) -> None:
     (folder.path / "db.example.com").unlink()
     assert folder.scan() == ["example.net.", "example.org."]
     assert folder.log.lines[-1] == "[INFO] Deleting zone `example.com.'"
+
+
+@pytest.mark.parametrize(("words", "complete"), [("", False), ("\n complete_proofs", True)])
+def test_all_proofs_may_be_asked_for(words: str, complete: bool, tmp_path: Path) -> None:
+    folder = Folder(tmp_path, words)
+    folder.write("db.example.org")
+    folder.scan()
+    (zone,) = folder.stores.store.zones("auto/0").values()
+    folder.stores.close()
+    assert bool(zone.flags & PROOFS) is complete
 
 
 def test_the_folder_itself_may_be_a_link(folder: Folder, tmp_path: Path) -> None:

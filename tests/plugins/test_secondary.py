@@ -17,6 +17,7 @@ from shardns.plugins.secondary.follower import Follower
 from shardns.plugins.secondary.members import Members
 from shardns.plugins.secondary.options import Followed, Options, followed
 from shardns.plugins.secondary.vault import Vault
+from shardns.worker.store.layout import PROOFS
 from shardns.worker.wire.codes import NS, PTR, SOA, TXT, A
 from shardns.worker.wire.names import from_text, to_text
 from shardns.worker.zone.transfer import Inbound, Soa, TransferError
@@ -62,9 +63,9 @@ class Play:
             raise TransferError(serial)
         return Soa(serial, 60, 2, 600)
 
-    def follower(self) -> Follower:
+    def follower(self, complete: bool = False) -> Follower:
         """Return somebody who follows."""
-        one = Follower(self.vault, ORIGIN, PEERS, None)
+        one = Follower(self.vault, ORIGIN, PEERS, None, complete)
         one.clock = lambda: self.now
         return one
 
@@ -140,6 +141,22 @@ def test_what_is_kept_on_disk_is_served_after_a_restart(play: Play, steps: int, 
     play.now = again.vault.copy(ORIGIN).read_timers().checked  # type: ignore[union-attr]  # it is there
     assert asyncio.run(again.restore())
     assert play.owners() == ["a"] and again.times.serial == 1 + steps and not again.expired
+
+
+def test_complete_proofs_hold_for_transfers_and_copies_and_may_change(play: Play) -> None:
+    play.answers = {"192.0.2.1": [message(start(1), host("a"), start(1))]}
+    asyncio.run(play.follower(complete=True).transfer())
+    seen = [_proofs(play)]
+    for complete in (False, True):
+        assert asyncio.run(play.follower(complete).restore())
+        seen.append(_proofs(play))
+    assert seen == [True, False, True]
+
+
+def _proofs(play: Play) -> bool:
+    zone = play.vault.zone(ORIGIN)
+    assert zone is not None
+    return bool(zone.flags & PROOFS)
 
 
 def test_a_copy_that_has_expired_is_published_as_expired(play: Play) -> None:
