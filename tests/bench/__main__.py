@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.certify import example
 
 from . import data, h2load, run, servers, zoneload
-from .rows import COMPARED, ROWS, Row
+from .rows import ROWS, Row
 from .run import Load, Running, Sample
 
 MAX_QPS = 260_000  # no server of one core answers more; sizes the files of questions that never repeat
@@ -40,6 +40,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="shardns-bench-") as place:
         folder = Path(place)
         data.write_zone(folder / "db.example.org")
+        data.write_small_zone(folder / "db.small")
         measured = {name: run_row(ROWS[name], folder, chosen, args) for name in args.rows.split(",") if name}
         if measured:
             print_ratios(measured)
@@ -92,13 +93,14 @@ def run_row(row: Row, folder: Path, chosen: list[str], args: argparse.Namespace)
 def start_row(row: Row, folder: Path, chosen: list[str], stack: ExitStack) -> list[Running]:
     """Start the chosen servers and the upstream of a row; all answer when this returns."""
     zone = folder / "db.example.org"
-    if row.chain:
+    key = data.make_key(folder) if row.chain == "live" else ""
+    if row.chain not in ("", "live"):
         zone = data.sign_zone(zone, row.chain) if not (folder / row.chain).exists() else folder / row.chain / "db"
 
     def start(name: str, upstream: int, core: int) -> Running:
         home = folder / f"{row.name}-{name}-{core}"
         home.mkdir()
-        setup = servers.Setup(home, run.free_port(), zone, upstream=upstream)
+        setup = servers.Setup(home, run.free_port(), zone, upstream=upstream, key=key)
         if row.encrypted:
             scheme = "https" if row.transport == "doh" else "tls"
             setup = replace(setup, encrypted=run.free_port(), pair=example(), scheme=scheme)
@@ -147,7 +149,7 @@ def print_ratios(measured: dict[str, Samples]) -> None:
         facts = [f"{ratio(ours, found):.2f} × {peer}" for peer, found in samples.items() if peer != "shardns"]
         base = ROWS[name].base
         plain = measured.get(base, {}).get("shardns")
-        if plain and (name in COMPARED or ROWS[name].chain):
+        if plain:
             costs = [middle([sample.cpu_us for sample in found]) for found in (ours, plain)]
             facts.append(f"{costs[0] / max(costs[1], 0.01):.2f} × {base}")
         print(f"  {name:13} {', '.join(facts) or 'nothing to compare with'}")

@@ -10,6 +10,8 @@ from pathlib import Path
 ORIGIN = "example.org"
 BIG_ORIGIN = "big.example"
 NAMES = 10_000
+SMALL = "small.example"  # above the zones of the small file
+ZONES = 2_000
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _HEAD = "$TTL 3600\n@ IN SOA ns1 hostmaster 1 7200 3600 1209600 300\n@ IN NS ns1\nns1 IN A 192.0.2.53\n"
 
@@ -32,6 +34,18 @@ def write_zone(path: Path) -> None:
     """Write the zone of 10,000 names, and below `w` a wildcard for questions that never repeat."""
     records = "".join(f"{name} IN A {address(i)}\n" for i, name in enumerate(names()))
     path.write_text(f"$ORIGIN {ORIGIN}.\n{_HEAD}*.w IN A 192.0.2.80\n{records}")
+
+
+def write_small_zone(path: Path) -> None:
+    """Write a zone without a name of its own, for many origins."""
+    path.write_text(f"{_HEAD}www IN A 192.0.2.80\n")
+
+
+def make_key(folder: Path) -> str:
+    """Make a key for signing on the fly; returns the name of its files without extension."""
+    words = ["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", f"{ORIGIN}."]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+    return str(folder / done.stdout.strip())
 
 
 def sign_zone(plain: Path, chain: str) -> Path:
@@ -83,3 +97,13 @@ def absent(count: int, seed: int) -> Iterator[str]:
 def fresh(count: int, seed: int) -> Iterator[str]:
     """Yield `count` questions for names below the wildcard, none twice."""
     yield from (f"m{seed}x{i}.w.{ORIGIN} A\n" for i in range(count))
+
+
+def one_zone(count: int, seed: int) -> Iterator[str]:
+    """Yield `count` questions for names that do not exist in one small zone, none twice."""
+    yield from (f"nx{seed}x{i}.z0.{SMALL} A\n" for i in range(count))
+
+
+def all_zones(count: int, seed: int) -> Iterator[str]:
+    """Yield `count` questions for names that do not exist in one of all small zones, none twice."""
+    yield from (f"nx{seed}x{i}.z{i * 7 % ZONES}.{SMALL} A\n" for i in range(count))

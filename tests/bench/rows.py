@@ -42,6 +42,26 @@ CACHE = """.:@port {
     forward . @upstream
 }
 """
+LIVE = """example.org:@port {
+    dnssec {
+        key file @signer
+    }
+    file @zone
+}
+"""
+ZONES = """.:@port {
+    file @zone example.org
+    file @small zones
+}
+"""
+RULES = """example.org:@port {
+    acl {
+        rules
+        allow
+    }
+    file @zone
+}
+"""
 STACK = """.:@port {
     errors
     prometheus 127.0.0.1:0
@@ -56,7 +76,8 @@ STACK = """.:@port {
 class Row:
     """One measurement. `fresh`: the questions are new in every round and none is asked twice in one.
 
-    `chain` is how the zone is signed, `nsec` or `nsec3`: then clients set DO. `base` is the row to compare with.
+    `chain` is how the zone is signed, `nsec` or `nsec3`, or `live` for on the fly: then clients set DO. `base` is the
+    row that the cost is compared with.
     """
 
     name: str
@@ -68,7 +89,7 @@ class Row:
     fresh: bool = False
     upstream: bool = False
     chain: str = ""
-    base: str = "auth"
+    base: str = ""
 
     @property
     def encrypted(self) -> bool:
@@ -76,9 +97,19 @@ class Row:
         return self.transport not in ("udp", "tcp")
 
 
+def zones(count: int) -> str:
+    """Return a Corefile with so many zones of one small file."""
+    return ZONES.replace("zones", " ".join(f"z{number}.{data.SMALL}" for number in range(count)))
+
+
+def rules(count: int) -> str:
+    """Return a Corefile with so many rules about other networks."""
+    lines = [f"block net 10.{number >> 8}.{number & 255}.0/25" for number in range(count)]
+    return RULES.replace("rules", "\n        ".join(lines))
+
+
 ALL = ("knot", "nsd", "unbound")
 SIGNERS = ("knot", "nsd")  # unbound does not prove what it serves from an auth-zone
-COMPARED = ("stack", "log", "cached")  # and all rows with a base of their own, or a chain
 ROWS = {
     row.name: row
     for row in (
@@ -97,7 +128,7 @@ ROWS = {
         ),
         Row("doq", "DNS over QUIC, many streams", DOQ, data.same, transport="doq"),
         Row("grpc", "DNS over gRPC, one name, 16 calls under way on a connection", GRPC, data.same, transport="grpc"),
-        Row("cached", "cache + forward, hits", CACHE, data.same, ("unbound",), upstream=True),
+        Row("cached", "cache + forward, hits", CACHE, data.same, ("unbound",), upstream=True, base="auth"),
         Row("miss", "cache + forward, never a hit", CACHE, data.fresh, ("unbound",), fresh=True, upstream=True),
         Row(
             "stack",
@@ -106,11 +137,18 @@ ROWS = {
             data.same,
             ("unbound",),
             upstream=True,
+            base="auth",
         ),
-        Row("log", "errors, log, file", LOG, data.same),
-        Row("signed", "auth from a zone signed before, with DO", FILE, data.same, SIGNERS, chain="nsec"),
+        Row("log", "errors, log, file", LOG, data.same, base="auth"),
+        Row("signed", "auth from a zone signed before, with DO", FILE, data.same, SIGNERS, chain="nsec", base="auth"),
         Row("signed-random", "random from it", FILE, data.mixed, SIGNERS, fresh=True, chain="nsec", base="random"),
         Row("signed-nx", "nx from it, NSEC", FILE, data.absent, SIGNERS, fresh=True, chain="nsec", base="nx"),
         Row("signed-nx3", "nx from one with NSEC3", FILE, data.absent, SIGNERS, fresh=True, chain="nsec3", base="nx"),
+        Row("live", "auth, signed on the fly", LIVE, data.same, chain="live", base="auth"),
+        Row("live-new", "every answer a new signature", LIVE, data.fresh, fresh=True, chain="live", base="nx"),
+        Row("zone", "missing names of one zone", zones(1), data.one_zone, fresh=True),
+        Row("zones", "of 2,000 zones", zones(data.ZONES), data.all_zones, fresh=True, base="zone"),
+        Row("rule", "nx, one acl rule", rules(1), data.absent, fresh=True),
+        Row("rules", "20,000 acl rules", rules(20_000), data.absent, fresh=True, base="rule"),
     )
 }

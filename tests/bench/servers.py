@@ -21,7 +21,7 @@ class Setup:
     """What a configuration is written from.
 
     `upstream` is the port that a forwarder asks, `encrypted` the one that is served with the certificate, by DNS over
-    TLS or whatever `scheme` says.
+    TLS or whatever `scheme` says, `key` the files of a DNSSEC key without extension.
     """
 
     folder: Path
@@ -33,6 +33,7 @@ class Setup:
     encrypted: int = 0
     pair: Pair | None = None
     scheme: str = "tls"
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def _program(name: str) -> str:
 def shardns(setup: Setup, corefile: str) -> Command:
     """Configure shardns with the text of a Corefile; `@port`, `@zone`, `@upstream` and the like are filled in."""
     filled: dict[str, object] = {"@port": setup.port, "@zone": setup.zone, "@upstream": f"127.0.0.1:{setup.upstream}"}
+    filled |= {"@small": setup.zone.with_name("db.small"), "@signer": setup.key}
     if setup.pair is not None:
         filled |= {"@encrypted": setup.encrypted, "@certificate": setup.pair.certificate, "@key": setup.pair.key}
     path = setup.folder / "Corefile"

@@ -22,7 +22,7 @@ def test_names_and_questions_are_the_same_in_every_run() -> None:
 
 
 def test_questions_that_must_not_repeat_do_not() -> None:
-    for make in (data.absent, data.fresh):
+    for make in (data.absent, data.fresh, data.one_zone, data.all_zones):
         both = [*make(1000, 1), *make(1000, 2)]
         assert len(set(both)) == 2000
 

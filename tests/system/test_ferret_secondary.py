@@ -19,7 +19,7 @@ from .conftest import Make
 from .harness import Server, until
 
 CASES = Path(ferret.__file__).with_name("cases.jsonl.gz")
-BATCH = 501  # server blocks at a time, each on an address of its own
+BATCH = 250  # server blocks at a time, each on an address of its own
 PATIENCE_S = 60.0
 LIMIT_S = 900
 
