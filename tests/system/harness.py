@@ -112,7 +112,7 @@ class Server:
 
     # Its life -------------------------------------------------------------------------------------------------------
 
-    def start(self, *flags: str) -> Server:
+    def start(self, *flags: str, patience_s: float = PATIENCE_S) -> Server:
         """Start it and wait until it serves."""
         if not self.corefile.exists():
             self.configure(self.tagged(1))
@@ -126,7 +126,7 @@ class Server:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        until(lambda: "CoreDNS-" in self.log or self.popen.poll() is not None)
+        until(lambda: "CoreDNS-" in self.log or self.popen.poll() is not None, patience_s)
         assert self.popen.poll() is None, self.log
         return self
 

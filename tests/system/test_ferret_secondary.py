@@ -20,8 +20,8 @@ from .harness import Server, until
 
 CASES = Path(ferret.__file__).with_name("cases.jsonl.gz")
 BATCH = 250  # server blocks at a time, each on an address of its own
-PATIENCE_S = 60.0
-LIMIT_S = 900
+PATIENCE_S = 90.0
+LIMIT_S = 1800
 
 PRIMARY = "{origin}:{port} {{\n    bind {address}\n    file {zone}\n    transfer {{\n        to *\n    }}\n}}\n"
 SECONDARY = (
@@ -51,7 +51,7 @@ def failures(make: Make, cases: list[Case]) -> list[str]:
         blocks[second].append(SECONDARY.format(port=second.port, other=first.port, **more))
     for server, lines in blocks.items():
         server.configure("".join(lines))
-        server.start()
+        server.start(patience_s=PATIENCE_S)
     try:
         waiting = list(cases)
         until(lambda: not waiting or _drop_served(waiting, second.port), PATIENCE_S, "zones were not transferred")
