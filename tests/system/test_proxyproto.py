@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 import dns.message
 import dns.rdatatype
 import pytest
+
+from tests.certify import certify
 
 from .harness import Server, until
 
@@ -232,3 +235,20 @@ def test_one_header_holds_for_the_datagrams_behind_it(tmp_path: Path) -> None:
         time.sleep(0.6)
         sock.send(query())
         assert client_in(sock.recv(512)).startswith("127.0.0.1 ")
+
+
+@pytest.mark.parametrize("header", [LINE, version_2(), b""])
+def test_the_header_stands_before_tls(tmp_path: Path, header: bytes) -> None:
+    pair = certify(tmp_path)
+    context = ssl.create_default_context(cafile=str(pair.certificate))
+    with Server(tmp_path) as server:
+        lines = f"tls {pair.certificate} {pair.key}\n    proxyproto\n    whoami"
+        server.configure(f"tls://.:{server.port} {{\n    bind 127.0.0.1\n    {lines}\n}}\n")
+        server.start()
+        with socket.create_connection(("127.0.0.1", server.port), 5) as conn:
+            conn.sendall(header)
+            with context.wrap_socket(conn, server_hostname="dns.test") as tls:
+                tls.sendall(Q)
+                size = int.from_bytes(tls.recv(2), "big")
+                client = client_in(tls.recv(size))
+        assert client == NAMED if header else client.startswith("127.0.0.1 ")
