@@ -11,7 +11,7 @@ from .h2.hpack import encode
 
 MAX_KEPT: Final = 16384  # answers whose least TTL is remembered
 MAX_KEPT_BYTES: Final = 512  # of each
-KEPT_S: Final = 10  # until when a signature may have run out that was good
+_RRSIG: Final = b"\0\x2e\0\x01"  # the least TTL of an answer that may hold one is another when it has run out
 _OK: Final = encode([(b":status", b"200"), (b"content-type", CONTENT_TYPE)])
 
 
@@ -20,7 +20,6 @@ class Fields:
 
     def __init__(self) -> None:
         self._second = 0
-        self._until = 0.0
         self._date = b""
         self._ages: dict[bytes, int] = {}  # of answers
         self._blocks: dict[tuple[int, int], bytes] = {}  # of a second
@@ -33,7 +32,9 @@ class Fields:
         age = self._ages.get(answer)
         if age is None:
             age = max_age(answer, now)
-            if len(answer) <= MAX_KEPT_BYTES and len(self._ages) < MAX_KEPT:
+            if len(answer) <= MAX_KEPT_BYTES and _RRSIG not in answer:
+                if len(self._ages) >= MAX_KEPT:
+                    self._ages.clear()
                 self._ages[answer] = age
         key = (len(answer) + 2, age)
         block = self._blocks.get(key)
@@ -56,9 +57,6 @@ class Fields:
         self._date = _OK + encode([(b"date", formatdate(now, usegmt=True).encode())])
         self._blocks.clear()
         self._errors.clear()
-        if now >= self._until or len(self._ages) >= MAX_KEPT:
-            self._until = now + KEPT_S
-            self._ages.clear()
 
 
 def _sized(size: int, age: int) -> bytes:
