@@ -66,7 +66,6 @@ class Health:
     def succeeded(self) -> None:
         """The upstream lives."""
         self._cells.fails.set(0)
-        self._cells.suspect.set(0)
         self._probing = False
         self._cells.lease.set(0)
 

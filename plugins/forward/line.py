@@ -42,7 +42,7 @@ class Line:
         self.upstreams = [
             upstream_of(
                 target, _terms(options), _check(options),
-                Cells(*(_shared(site, index, f"{what} {target}") for what in ("fails", "lease", "suspect"))), security,
+                Cells(*(_shared(site, index, f"{what} {target}") for what in ("fails", "lease"))), security,
             )
             for target in options.targets
         ]  # fmt: skip
@@ -116,7 +116,7 @@ class Line:
             self._busy.add(-errand.askers)
 
     def order(self) -> Sequence[Upstream]:
-        """Return the upstreams in the order of the policy, but those that just failed last."""
+        """Return the upstreams in the order of the policy, but those that failed a probe last."""
         upstreams = self.upstreams
         if len(upstreams) == 1:
             return upstreams

@@ -81,7 +81,7 @@ class Pace:
 
 
 def best(upstreams: list[Upstream]) -> Upstream:
-    """Return one that has not just failed, and of those the one with the least estimate."""
+    """Return one that has failed no probe, and of those the one with the least estimate."""
     now = monotonic()
     return min(upstreams, key=lambda u: (u.suspect, 0.0 if u.pace is None else u.pace.estimate_s(now)))
 

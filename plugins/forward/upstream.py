@@ -56,12 +56,10 @@ class Swept(Protocol):
 
 @dataclass(slots=True)
 class Cells:
-    """Shared numbers of an upstream: failed probes in a row, until when (ms) some process probes it, and whether the
-    last exchange failed and nothing has been heard since."""
+    """Shared numbers of an upstream: failed probes in a row, and until when (ms) some process probes it."""
 
     fails: Shared
     lease: Shared
-    suspect: Shared
 
 
 @dataclass(slots=True)
@@ -116,20 +114,17 @@ class Upstream:
 
     @property
     def suspect(self) -> bool:
-        """Whether others should be tried first; only where probes find out when that is over."""
-        return self.check.max_fails > 0 and self.cells.suspect.get() > 0
+        """Whether others should be tried first: a probe has failed. Clients can bring time-outs about, but not that."""
+        return self.check.max_fails > 0 and self.cells.fails.get() > 0
 
     def answered(self, exchange: Asker, rcode: int, took_s: float) -> None:
         """Note the end of an exchange."""
         self.observe(rcode, took_s)
-        if self.cells.suspect.get():
-            self.cells.suspect.set(0)
         if self.pace is not None:
             self.pace.answered(exchange)
 
     def failed(self, exchange: Asker) -> None:
         """Note that an exchange failed, and have the upstream probed."""
-        self.cells.suspect.set(1)
         self.health.start()
         if self.pace is not None:
             self.pace.failed(exchange, self.terms.read_timeout_s)
