@@ -24,7 +24,7 @@ from .secure import Security, upstream_of
 from .upstream import Cells, Check, Upstream
 
 ATTEMPTS_PER_UPSTREAM = 2
-HEDGE_S = 0.05  # until it is known how long answers take
+HEDGE_S = 0.03  # until it is known how long answers take
 LEAST_HEDGE_S = 0.005
 Key = tuple[object, ...]
 MOST_WAITING = 16_384  # queries of a block under way in one worker: mute upstreams must not eat its memory

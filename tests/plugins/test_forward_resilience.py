@@ -41,6 +41,12 @@ def delayed(peer: Peer, delay_s: float) -> None:
     peer.script = script
 
 
+async def until(what: Callable[[], bool]) -> None:
+    """Wait for something to be true."""
+    while not what():
+        await asyncio.sleep(0.02)
+
+
 @awaited
 async def test_who_failed_a_probe_is_asked_last_until_it_answers_one() -> None:
     async with Peer(probes_fail(lambda wire: [])) as bad, Peer() as good:
@@ -50,14 +56,12 @@ async def test_who_failed_a_probe_is_asked_last_until_it_answers_one() -> None:
             for number in range(2):  # a time-out alone changes nothing: clients can bring it about
                 await ask(forward, query(f"a{number}.test."))
             assert (asked(bad), asked(good)) == (2, 2)
-            while not upstream.suspect:
-                await asyncio.sleep(0.02)
+            await until(lambda: upstream.suspect)
             for number in range(3):
                 await ask(forward, query(f"b{number}.test."))
             assert (asked(bad), asked(good)) == (2, 5)
             bad.script = lambda wire, via: [answer(wire)]
-            while upstream.suspect:
-                await asyncio.sleep(0.02)
+            await until(lambda: not upstream.suspect)
             await ask(forward, query("c.test."))
             assert (asked(bad), asked(good)) == (3, 5)
 
