@@ -33,11 +33,13 @@ class Watch:
         self._again = float("inf")
 
     def add(self, encryption: Encryption) -> None:
-        """Watch the files of a block; at the first look they are compared with what was checked."""
+        """Watch the files of a block, which may have changed since they were checked."""
         names = files(encryption)
         self._watched[names] = encryption
         self._seen[names] = seen(names)
-        if encryption.stamp:
+        if None in self._seen[names]:
+            self.log.warning(f"Changes of {' '.join(names)} cannot be seen, only a reload takes them up")
+        if stamp(encryption) not in ("", encryption.stamp):  # "" where they are not for the keeper's eyes
             self._unsettled.add(names)
 
     async def look(self, scope: Scope) -> None:
