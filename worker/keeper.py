@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401  asyncio.to_thread would import it when the keeper may have no right to read it
 import os
 import time
 from functools import partial
