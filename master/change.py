@@ -81,7 +81,7 @@ class Change(Crew):
         self._numbers += 1
         self.next = Generation(self._numbers)
         renewal = bool(self._asked) and all(one.source == RENEWAL for one in self._asked)
-        self.do(Again(self.next.number) if renewal else Check(self.next.number))
+        self.do(Again(self.next.number) if renewal else Check(self.next.number, self.idle))
 
     def checked(self, event: Checked) -> None:
         """The configuration has been read."""
@@ -124,10 +124,10 @@ class Change(Crew):
                 self.do(Open(generation.number))
 
     def _fork_next(self, generation: Generation) -> None:
-        """Have at most half of the workers load at a time: the cores belong to those that serve."""
+        """Have at most half of the workers load at a time where others are busy: the cores belong to those."""
         loading = sum(1 for _ in generation.in_state(State.LOADING))
         missing = range(len(generation.workers()), generation.slots)
-        most = generation.slots if self.first else max(1, generation.slots // 2)
+        most = generation.slots if self.idle else max(1, generation.slots // 2)
         for slot in missing[: most - loading]:
             self.fork(generation, "worker", slot)
 

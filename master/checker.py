@@ -32,13 +32,15 @@ VIA_FLAG = "loading Caddyfile via flag: "
 class Job:
     """What to check. `piped` is the text that was read from standard input at start, if it was.
 
-    `running` says what a reload runs on: "" at start, else "file" or "built-in".
+    `running` says what a reload runs on: "" at start, else "file" or "built-in". One that is not `urgent` gives way to
+    those that serve.
     """
 
     conf: str = ""
     port: int = 53
     piped: str | None = None
     running: str = ""
+    urgent: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ def _resolve(address: str) -> Where | str:
 def run(job: Job, pipe: int) -> None:
     """Be the checker: write the report into the pipe."""
     _limit()
-    Priority().give_way(PREPARING)
+    if not job.urgent:
+        Priority().give_way(PREPARING)
     report = check(job)
     data = pickle.dumps(report, protocol=5)
     while data:

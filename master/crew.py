@@ -17,6 +17,7 @@ from .generation import Child, Generation, State
 
 HANG_S = 10.0
 LOAD_S: dict[Role, float] = {"keeper": 600.0, "worker": 60.0}
+BUSY = 0.03  # of a core; some 3,000 q/s
 FLUSH_S = 0.2
 FORGET_S = 2.0
 DRAIN_S = 5.0
@@ -86,11 +87,16 @@ class Crew:
 
     # Children -------------------------------------------------------------------------------------------------------
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody serves, or has so little to do that what prepares need not give way."""
+        return self.live is None or all(child.load < BUSY for child in self.live.workers())
+
     def fork(self, generation: Generation, role: Role, slot: int) -> None:
         """Start a child of a generation."""
         child = Child(next(self._ids), role, slot, self.now, self.now)
         generation.children[child.id] = child
-        self.do(Fork(child.id, role, slot, generation.number, generation.slots, self.live in (None, generation)))
+        self.do(Fork(child.id, role, slot, generation.number, generation.slots, generation is self.live or self.idle))
 
     def kill(self, child: Child) -> None:
         """End a child at once."""

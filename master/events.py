@@ -99,9 +99,10 @@ Event = Asked | Edited | Checked | Prepared | Opened | Said | Gone | Signalled |
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Have a checker read the configuration for this generation; `Checked` follows."""
+    """Have a checker read the configuration for this generation; `Checked` follows. `urgent` as with `Fork`."""
 
     generation: int
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Start a child; `urgent` where clients wait for it: it fills the place of one that served and died."""
+    """Start a child; `urgent` where it need not give way: it fills a dead one's place, or nobody is busy."""
 
     child: int
     role: Role

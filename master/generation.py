@@ -25,7 +25,7 @@ class State(Enum):
 
 @dataclass(slots=True)
 class Child:
-    """One child process, as far as the supervisor cares. `heard` and `born` are times."""
+    """One child process, as far as the supervisor cares. `heard` and `born` are times, `load` its share of a core."""
 
     id: int
     role: Role
@@ -34,6 +34,7 @@ class Child:
     heard: float
     state: State = State.LOADING
     doomed: bool = False
+    load: float = 0.0
 
 
 @dataclass(slots=True)

@@ -183,8 +183,8 @@ class Master:
 
     def _perform(self, action: Action) -> None:
         match action:
-            case Check(generation):
-                self._inspection.start(generation, self._job())
+            case Check(generation, urgent):
+                self._inspection.start(generation, self._job(urgent))
             case Again(generation):
                 self._inspected(generation, self._renewed())
             case Answer(ticket, ok, text):
@@ -204,8 +204,8 @@ class Master:
         assert report.model is not None
         return replace(report, model=restamped(report.model), warnings=())
 
-    def _job(self) -> checker.Job:
+    def _job(self, urgent: bool) -> checker.Job:
         first = not self.supervisor.live
         model = self.performer.committed.model
         running = "" if first else "built-in" if model is not None and model.built_in else "file"
-        return checker.Job(self.options.conf, self.options.port, self.performer.piped, running)
+        return checker.Job(self.options.conf, self.options.port, self.performer.piped, running, urgent)

@@ -12,6 +12,7 @@ from shardns.worker.channel import (
     Fatal,
     Flush,
     Flushed,
+    Heartbeat,
     Quiesced,
     Ready,
     Relay,
@@ -103,6 +104,8 @@ class Supervisor(Change):
     def _said(self, generation: Generation, child: Child, event: Said) -> None:
         child.heard = self.now
         match event.message:
+            case Heartbeat(load=load):
+                child.load = load
             case Ready():
                 self.ready(generation, child)
             case Failed(text=text):

@@ -40,7 +40,9 @@ class Ready(Message, frozen=True):
 
 
 class Heartbeat(Message, frozen=True):
-    """Alive; sent every second by the event loop itself."""
+    """Alive; sent every second by the event loop itself. `load` is the share of a core used since the last one."""
+
+    load: float = 0.0
 
 
 class Failed(Message, frozen=True):
@@ -195,7 +197,8 @@ class Spawn:
     all processes of the generation (8-octet words, see `worker.shared`); `folder` holds the store and the metrics;
     `classes` maps directives to plugin classes (the worker's layer imports no plugin); `contexts` are the TLS contexts
     of encrypted listeners by index; `quic` are the credentials of the QUIC listeners by index, `mail` their way to
-    other workers' connections. `urgent` where clients wait for it.
+    other workers' connections. `urgent` where it need
+    not give way to those that serve.
     """
 
     role: str  # "keeper" or "worker"

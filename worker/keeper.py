@@ -30,7 +30,8 @@ class Keeper(Child):
 
     def __init__(self, spawn: Spawn) -> None:
         super().__init__(spawn)
-        self.priority.give_way(KEEPING)
+        if not spawn.urgent:
+            self.priority.give_way(KEEPING)
         self.scopes: list[Scope] = []
         self.services: list[Service[Any]] = []
         self.environment: Any = None
@@ -57,6 +58,7 @@ class Keeper(Child):
         """Do what the master says, one thing after the other."""
         match message:
             case Start(first=first):
+                self.priority.give_way(KEEPING)
                 self._next(self._start(first))
             case Quiesce():
                 self._next(self._quiesce())

@@ -30,6 +30,7 @@ class Child:
         self.born = time.monotonic()
         self.ended = asyncio.Event()
         self.priority = Priority()
+        self._spent = time.process_time()
         self.generation: Generation
 
     def told(self, message: AnyMessage) -> None:
@@ -61,7 +62,9 @@ class Child:
         await self.finish()
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
-        send(self.channel, Heartbeat())
+        spent = time.process_time()
+        send(self.channel, Heartbeat((spent - self._spent) / HEARTBEAT_S))
+        self._spent = spent
         loop.call_later(HEARTBEAT_S, self._beat, loop)
 
     def _hear(self) -> None:

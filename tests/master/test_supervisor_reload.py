@@ -55,8 +55,17 @@ def test_a_whole_reload(play: Play) -> None:
     play.obey()
     assert play.lines() == ["SIGUSR1: Reloading", "Reloading", "Reloading complete"]
     assert play.all(Trim) == [Trim(2)]
-    assert not any(fork.urgent for fork in play.all(Fork))  # they prepare behind those that serve
     assert play.generation(1) == []
+
+
+@pytest.mark.parametrize("load", [0.0, 0.5])
+def test_who_prepares_gives_way_where_somebody_is_busy(play: Play, load: float) -> None:
+    play.says(play.child("worker", 1), Heartbeat(load))
+    play.ask()
+    play.checked()
+    play.prepared()
+    assert {check.urgent for check in play.all(Check)} == {load == 0}
+    assert {fork.urgent for fork in play.all(Fork)} == {load == 0}
 
 
 def test_systemd_hears_of_it(play: Play) -> None:
@@ -147,6 +156,7 @@ def test_a_reload_whose_worker_dies_changes_nothing(play: Play) -> None:
 def test_half_of_the_new_workers_load_at_a_time() -> None:
     play = Play(workers=4).serve()
     play.take()
+    play.says(play.child("worker", 3), Heartbeat(0.5))
     play.ask()
     play.checked()
     play.says(play.child("keeper", 0, 2), Ready())
@@ -283,7 +293,7 @@ def test_a_renewal_and_a_reload_that_wait_together_are_a_reload(play: Play) -> N
     play.prepared()
     play.obey()
     assert play.all(Again) == []
-    assert play.all(Check) == [Check(2), Check(3)]
+    assert play.all(Check) == [Check(2, True), Check(3, True)]
 
 
 def test_a_renewal_for_a_generation_that_is_gone_is_not_heard(play: Play) -> None:
