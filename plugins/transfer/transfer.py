@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Final
 
 from shardns.config.golang import quote
@@ -50,7 +50,7 @@ class Transfer(Source[tuple[Options, ...]]):
             return None
         request = query.request
         request.once = True
-        if request.via != "tcp" or not request.flows:
+        if request.via != "tcp":
             raise Refused
         rule = self.rule(query.name)
         if rule is None:
@@ -81,16 +81,24 @@ class Transfer(Source[tuple[Options, ...]]):
         folder = self.site.generation.folder
         deltas = self._deltas(zone, provider, serial) if serial else None
         batches = whole(zone, folder) if deltas is None else differences(zone, iter(deltas))
-        return self._stream(self._replies(query, batches, where))
+        return self._stream(self._replies(query, batches, where), query.request.flows)
 
-    async def _stream(self, parts: Iterator[Reply | None]) -> Reply:
-        """Make the first message, a step at a time."""
+    async def _stream(self, parts: Generator[Reply | None], flows: bool) -> Reply:
+        """Make the first message, a step at a time; HTTPS and gRPC have no room for a second one."""
+        only: Reply | None = None
         for part in parts:
-            if part is not None:
+            if part is None:
+                self.site.generation.store.end()
+                await asyncio.sleep(0)
+            elif flows:
                 return Stream(part, parts)
-            self.site.generation.store.end()
-            await asyncio.sleep(0)
-        raise AssertionError("a transfer without a message")
+            elif only is not None:
+                parts.close()
+                raise Refused
+            else:
+                only = part
+        assert only is not None, "a transfer without a message"
+        return only
 
     def _deltas(self, zone: Zone, provider: Plugin[object], serial: int) -> list[Delta] | None:
         """Return the journal's steps to the zone as it is, None where they are not known or longer than the zone."""
@@ -101,7 +109,7 @@ class Transfer(Source[tuple[Options, ...]]):
             return None
         return deltas
 
-    def _replies(self, query: Query, batches: Batches, where: str) -> Iterator[Reply | None]:
+    def _replies(self, query: Query, batches: Batches, where: str) -> Generator[Reply | None]:
         total = 0
         for batch in batches:
             if batch is None:

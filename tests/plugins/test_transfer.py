@@ -61,14 +61,15 @@ class Set:
         self.plugin = Transfer(options(Options, text), cast(Any, site))
 
     def ask(
-        self, name: str, rtype: str = "AXFR", serial: int | None = None, via: str = "tcp", ip: str = "10.240.0.1"
-    ) -> Any:
+        self, name: str, rtype: str = "AXFR", serial: int | None = None, via: str = "tcp", ip: str = "10.240.0.1",
+        flows: bool = True,
+    ) -> Any:  # fmt: skip
         """Return the outcome."""
         message = dns.message.make_query(name, rtype)
         if serial is not None:
             message.authority.append(dns.rrset.from_text(name, 0, "IN", "SOA", f". . {serial} 0 0 0 0"))
         asked = request(via, ip)
-        asked.flows = via == "tcp"
+        asked.flows = flows and via == "tcp"
         query = read(message.to_wire(), asked)
         assert isinstance(query, Query)
         self.query = query
@@ -141,6 +142,21 @@ def test_udp_is_refused_before_any_rule(made: Any) -> None:
     for name in ("example.org.", "example.test."):
         with pytest.raises(Refused):
             at.ask(name, via="udp")
+
+
+def test_where_an_answer_is_one_message_a_zone_must_fit_it(made: Any) -> None:
+    server = made()
+    outcome = server.ask("example.org.", flows=False)
+    assert not isinstance(outcome, Stream)
+    assert [rrset.rtype for rrset in outcome.answer] == [SOA, A, A, A, SOA]
+    assert server.ask("example.org.", "IXFR", serial=20, flows=False).answer.count == 1
+
+
+def test_a_zone_that_does_not_fit_is_refused_and_let_go(made: Any) -> None:
+    server = made(hosts=5000)
+    with pytest.raises(Refused):
+        server.ask("example.org.", flows=False)
+    assert not held(server.folder)
 
 
 def test_what_is_not_ours_goes_on(made: Any) -> None:
