@@ -12,9 +12,9 @@ COREFILE ?= config/examples/Corefile
 serve: $(INSTALLED)
 	exec $(BIN)/shardns -conf $(COREFILE)
 
-# Two at a time what does not mind; then, each by itself, the tests that measure.
+# Several at a time of those that do not mind, the long ones first; then, each by itself, the tests that measure.
 test: $(INSTALLED)
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "not alone"; status=$$?; $(BIN)/pytest -q -m alone && exit $$status
+	$(BIN)/pytest -q -n 4 --dist load --maxschedchunk 1 -m "not alone"; status=$$?; $(BIN)/pytest -q -m alone && exit $$status
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

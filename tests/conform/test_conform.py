@@ -18,7 +18,7 @@ DIRECTIVES = ",".join([*BUILT, "import"])
 LEAST = 97  # scenarios; more as more directives are built
 LIMIT_S = 900
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(LIMIT_S + 60)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(LIMIT_S + 60)]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from .test_bounded import peak_mib
 from .test_cache import cache, clients, version
 from .upstream import Upstream
 
-pytestmark = [pytest.mark.system, pytest.mark.alone]
+pytestmark = pytest.mark.system
 
 CAPACITY = 1024  # the least that `cache` takes
 HOT = [f"hot{n}.example.org." for n in range(150)]

@@ -140,6 +140,7 @@ def test_flapping_upstreams_leak_nothing(make: Make) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_flapping_upstreams_leak_nothing_for_long(make: Make) -> None:
     flap(make, 600)
 

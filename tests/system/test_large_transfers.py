@@ -28,7 +28,13 @@ P99_S = 0.020
 PATIENCE_S = 120.0
 ORIGIN = f"{data.BIG_ORIGIN}."
 
-pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(300), pytest.mark.flaky(reruns=2)]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.alone,
+    pytest.mark.long,
+    pytest.mark.timeout(300),
+    pytest.mark.flaky(reruns=2),
+]
 
 
 @pytest.fixture(autouse=True)
