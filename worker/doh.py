@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from . import core_metrics, metrics
 from .dispatch import Answer
-from .doh_message import INVALID, HttpError
+from .doh_message import HttpError, explain, invalid
 from .ends import Ends
 from .h2.frames import PREFACE
 from .places import IDLE_S, SILENT_S, Tenant
 from .query import Query, Request
-from .wire.read import read
+from .wire.read import complaint, read
 
 if TYPE_CHECKING:
     from .tcp import TcpSocket
@@ -166,7 +166,7 @@ class Doh(asyncio.Protocol, Tenant):
         request._local = self.ends.local
         query = read(wire, request)
         if not isinstance(query, Query):
-            return INVALID
+            return invalid(complaint(wire))
         return self.server.dispatch.answer(query, wire, request, memo)
 
     def count(self, status: int) -> None:
@@ -175,6 +175,11 @@ class Doh(asyncio.Protocol, Tenant):
         if cell is None:
             cell = self._cells[status] = core_metrics.https_responses.cell(self.listener.label, str(status))
         metrics.values[cell] += 1
+
+    def refuse(self, error: HttpError) -> None:
+        """Count a response without a DNS message, and tell the log why."""
+        self.count(error.status)
+        explain(error, "DoH")
 
     # Its time and its end -------------------------------------------------------------------------------------------
 

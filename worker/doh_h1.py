@@ -14,7 +14,7 @@ import h11
 from . import doh_message
 from .dispatch import Answer
 from .doh import FRESH_S
-from .doh_message import INVALID, NO_RESPONSE, TOO_LARGE, HttpError
+from .doh_message import LATE, NO_RESPONSE, TOO_LARGE, TOO_LONG, HttpError, invalid
 
 if TYPE_CHECKING:
     from .doh import Doh
@@ -102,7 +102,7 @@ class DohHttp1:
             elif isinstance(event, h11.Data):
                 self.body += event.data
                 if len(self.body) > doh_message.MAX_BODY_BYTES:
-                    self._respond(INVALID)
+                    self._respond(invalid(TOO_LONG))
                     return True
             elif isinstance(event, h11.EndOfMessage):
                 self._whole(now)
@@ -163,9 +163,10 @@ class DohHttp1:
             answer = NO_RESPONSE
         if isinstance(answer, HttpError):
             status, fields, body = answer.status, answer.headers, answer.body
+            self.client.refuse(answer)
         else:
             status, fields, body = 200, doh_message.headers(answer, time.time()), ident + answer
-        self.client.count(status)
+            self.client.count(status)
         self._write(status, fields, body)
         http = self.http
         self.head, self._come = None, 0
@@ -214,7 +215,7 @@ class DohHttp1:
     def expire(self, now: float) -> None:
         """The request has not come in time, or none has."""
         if self.head is not None:
-            self._respond(INVALID)
+            self._respond(invalid(LATE))
         self.client.finish()
 
     def leave(self, now: float) -> None:

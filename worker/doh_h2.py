@@ -14,7 +14,7 @@ from . import doh_message
 from .dispatch import Answer
 from .doh import FRESH_S
 from .doh_fields import Fields
-from .doh_message import INVALID, NO_RESPONSE, TOO_LARGE, HttpError
+from .doh_message import LATE, NO_RESPONSE, TOO_LARGE, TOO_LONG, HttpError, invalid
 from .h2.connection import Http2
 from .h2.frames import Code
 from .h2.hpack import Field
@@ -135,7 +135,7 @@ class DohHttp2:
         inquiry.body += data
         if len(inquiry.body) > doh_message.MAX_BODY_BYTES:
             del self.inquiries[stream]
-            self._respond(stream, INVALID)
+            self._respond(stream, invalid(TOO_LONG))
         elif end:
             self._ended(stream, inquiry)
 
@@ -174,7 +174,7 @@ class DohHttp2:
         if answer is None:
             answer = NO_RESPONSE
         if isinstance(answer, HttpError):
-            self.client.count(answer.status)
+            self.client.refuse(answer)
             self.http.respond(stream, _fields.error(answer), b"" if head else answer.body)
         else:
             self.client.count(200)
@@ -238,7 +238,7 @@ class DohHttp2:
         for stream, inquiry in list(self.inquiries.items()):
             if inquiry.since + listener.read_s <= now:
                 del self.inquiries[stream]
-                self._respond(stream, INVALID)
+                self._respond(stream, invalid(LATE))
         self._send()
 
     def leave(self, now: float) -> None:

@@ -9,6 +9,7 @@ from binascii import a2b_base64
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from . import log
 from .classify import MAXIMAL_TTL_S, MINIMAL_TTL_S, signature_valid
 from .wire.codes import AXFR, IXFR, NS, OPT, RRSIG, SOA, Opcode, Rcode
 
@@ -38,8 +39,29 @@ class HttpError(NamedTuple):
         ]
 
 
+class Invalid(HttpError):
+    """The answer to a request without a DNS message, the same whatever the `reason`, which only the log tells."""
+
+    reason: str = ""
+
+
+def invalid(reason: str) -> Invalid:
+    """Return the answer to a request without a DNS message."""
+    made = Invalid(*INVALID)
+    made.reason = reason
+    return made
+
+
+def explain(error: HttpError, name: str) -> None:
+    """Log why a request has no DNS message, at debug level."""
+    if log.debugging and isinstance(error, Invalid):
+        log.debug(f"{name} request could not be parsed: {error.reason}")
+
+
 NOT_FOUND: Final = HttpError(404, b"\n")
 INVALID: Final = HttpError(400, b"invalid request\n")
+TOO_LONG: Final = "http: request body too large"
+LATE: Final = "i/o timeout"
 TOO_LARGE: Final = HttpError(431, b"431 Request Header Fields Too Large")
 NO_RESPONSE: Final = HttpError(500, b"No response\n")
 
@@ -48,7 +70,9 @@ def refusal(method: bytes, target: bytes, size: int) -> HttpError | None:
     """Return what a request is answered whose body, of so many octets as it says, need not be waited for."""
     if _path(target) != PATH:
         return NOT_FOUND
-    return INVALID if size > MAX_BODY_BYTES or method not in (b"GET", b"POST") else None
+    if method not in (b"GET", b"POST"):
+        return _wrong_method(method)
+    return invalid(TOO_LONG) if size > MAX_BODY_BYTES else None
 
 
 def message(method: bytes, target: bytes, body: bytes) -> bytes | HttpError:
@@ -58,8 +82,12 @@ def message(method: bytes, target: bytes, body: bytes) -> bytes | HttpError:
     if _path(target) != PATH:
         return NOT_FOUND
     if method == b"POST":
-        return body if len(body) <= MAX_BODY_BYTES else INVALID
-    return _parameter(target.partition(b"?")[2]) if method == b"GET" else INVALID
+        return body if len(body) <= MAX_BODY_BYTES else invalid(TOO_LONG)
+    return _parameter(target.partition(b"?")[2]) if method == b"GET" else _wrong_method(method)
+
+
+def _wrong_method(method: bytes) -> HttpError:
+    return invalid(f"method not allowed: {method.decode('ascii', 'backslashreplace')}")
 
 
 def _path(target: bytes) -> bytes:
@@ -70,15 +98,20 @@ def _path(target: bytes) -> bytes:
 def _parameter(parameters: bytes) -> bytes | HttpError:
     parts = [part.partition(b"=") for part in parameters.split(b"&")]
     found = [value for name, _, value in parts if name == b"dns"]
-    if len(found) != 1 or len(found[0]) > 3 * MAX_PARAMETER:
-        return INVALID
+    if len(found) != 1:
+        return invalid("multiple 'dns' query values found" if found else "no 'dns' query parameter found")
+    if len(found[0]) > 3 * MAX_PARAMETER:
+        return invalid("the 'dns' query value is too long")
     return _decoded(unquote_to_bytes(found[0]) if b"%" in found[0] else found[0])
 
 
 def _decoded(text: bytes) -> bytes | HttpError:
     # RFC 8484 §6: base64url without padding
-    if len(text) > MAX_PARAMETER or len(text) % 4 == 1 or text.translate(None, _BASE64URL):
-        return INVALID
+    if len(text) > MAX_PARAMETER:
+        return invalid("the 'dns' query value is too long")
+    wrong = text.translate(None, _BASE64URL)[:1]
+    if wrong or len(text) % 4 == 1:
+        return invalid(f"illegal base64 data at input byte {text.index(wrong) if wrong else len(text) - 1}")
     return a2b_base64(text.translate(_TO_BASE64) + b"=" * (-len(text) % 4))
 
 

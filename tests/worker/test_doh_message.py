@@ -10,7 +10,8 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from shardns.worker.doh_message import INVALID, NOT_FOUND, HttpError, headers, max_age, message
+from shardns.worker import log
+from shardns.worker.doh_message import INVALID, NOT_FOUND, HttpError, explain, headers, max_age, message, refusal
 
 WIRE = dns.message.make_query("a.test", "A", id=0).to_wire()
 TEXT = base64.urlsafe_b64encode(WIRE).rstrip(b"=")
@@ -44,6 +45,39 @@ def test_requests_give_messages_or_errors(
     method: bytes, target: bytes, body: bytes, expected: bytes | HttpError
 ) -> None:
     assert message(method, target, body) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "reason"),
+    [
+        (b"GET", b"/dns-query", "no 'dns' query parameter found"),
+        (b"GET", b"/dns-query?dns=AAAA&dns=AAAA", "multiple 'dns' query values found"),
+        (b"GET", b"/dns-query?dns=AAA=", "illegal base64 data at input byte 3"),
+        (b"GET", b"/dns-query?dns=A", "illegal base64 data at input byte 0"),
+        (b"PUT", b"/dns-query", "method not allowed: PUT"),
+        (b"GET", b"/dns-query?dns=" + LONGEST + b"A", "the 'dns' query value is too long"),
+    ],
+)
+def test_the_log_tells_the_reason(
+    method: bytes,
+    target: bytes,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    refused = message(method, target, b"")
+    assert isinstance(refused, HttpError)
+    explain(refused, "DoH")
+    assert capfdbinary.readouterr().out == b""
+    monkeypatch.setattr(log, "debugging", True)
+    explain(refused, "DoH")
+    explain(NOT_FOUND, "DoH")
+    assert capfdbinary.readouterr().out.decode() == f"[DEBUG] DoH request could not be parsed: {reason}\n"
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_comes() -> None:
+    assert refusal(b"POST", b"/dns-query", 65536) is None
+    assert refusal(b"POST", b"/dns-query", 65537) == INVALID
 
 
 def rrset(text: str) -> dns.rrset.RRset:

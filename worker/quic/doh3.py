@@ -15,9 +15,9 @@ from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.events import QuicEvent, StreamDataReceived
 
 from .. import doh_message
-from ..doh_message import INVALID, NO_RESPONSE, HttpError
+from ..doh_message import NO_RESPONSE, TOO_LONG, HttpError, explain, invalid
 from ..query import Query
-from ..wire.read import read
+from ..wire.read import complaint, read
 from .asking import Asking
 from .http3 import Http3
 
@@ -93,7 +93,7 @@ class Doh3(Asking):
             inquiry.size += len(event.data)
             if inquiry.size > doh_message.MAX_BODY_BYTES:
                 self._done(stream)
-                self.respond(stream, INVALID)
+                self.respond(stream, invalid(TOO_LONG))
                 return
             inquiry.body.append(event.data)
         else:
@@ -126,7 +126,7 @@ class Doh3(Asking):
                 return
         query = read(wire, request)
         if not isinstance(query, Query):
-            self.respond(stream, INVALID)
+            self.respond(stream, invalid(complaint(wire)))
             return
         result = self.seat.dispatch.answer(query, wire, request, memo)
         if result is None or isinstance(result, bytes):
@@ -154,6 +154,7 @@ class Doh3(Asking):
             answer = NO_RESPONSE
         if isinstance(answer, HttpError):
             status, fields, body = answer.status, answer.headers, answer.body
+            explain(answer, "DoH3")
         else:
             status, fields, body = 200, doh_message.headers(answer, time.time()), ident + answer
         self.seat.count(str(status))

@@ -14,7 +14,7 @@ from .. import log
 from ..query import Query
 from ..reply import Failure
 from ..stream import Flow, fill, framed
-from ..wire.read import read
+from ..wire.read import complaint, read
 from .asking import Asking
 
 TCP_KEEPALIVE = 11
@@ -47,6 +47,12 @@ class Doq(Asking):
         """End the connection for what the client did."""
         self.seat.count(_STATUS[code])
         self.shut(code)
+
+    def shut(self, code: int, reason: str = "", frame_type: int | None = None) -> None:
+        """Close with an error code."""
+        if not self.closed:
+            log.debug(f"closing quic conn {self.seat.listener.local} with code {code:d}")
+        super().shut(code, reason, frame_type)
 
     # Queries --------------------------------------------------------------------------------------------------------
 
@@ -87,6 +93,10 @@ class Doq(Asking):
         request = self.request(len(wire), now)
         request.flows = True
         query = read(wire, request)
+        if not isinstance(query, Query):
+            log.debug(f"unpacking quic packet: {complaint(wire)}")
+        elif _keepalive(query):
+            log.debug("client sent EDNS0 TCP keepalive option")
         if not isinstance(query, Query) or wire[:2] != _ID or _keepalive(query):
             self.fail(Code.PROTOCOL_ERROR)
             return

@@ -17,6 +17,7 @@ from .names import ROOT
 if TYPE_CHECKING:
     from ..query import Request
 
+HEADER_BYTES: Final = 12
 _HEADER = struct.Struct("!HHHHHH")
 _REJECT = struct.Struct("!HHHHHH")
 _FIXED = struct.Struct("!HHIH")
@@ -100,6 +101,13 @@ def _screen(wire: bytes) -> bytes | None:
         _KNOWN_HEADERS.clear()
     _KNOWN_HEADERS[wire[2:12]] = (flags, arcount + _OTHERS * (ancount + nscount))
     return None
+
+
+def complaint(wire: bytes) -> str:
+    """Say why `read` gives no query, in the reference's words."""
+    if len(wire) >= HEADER_BYTES and (wire[2] & 0x80 or _screen(wire) is not None):
+        return "dns request rejected"
+    return "dns: buffer size too small"
 
 
 def _broken(wire: bytes) -> bytes:
