@@ -17,7 +17,8 @@ class Draft:
 
     `hosts`, `root`, `debug`, `stacktrace`, `timeouts`, `sockets`, `by_name` and `filters` become those of the
     `ServerBlock`; directives are set up in chain order, for each directive all blocks in the order of the file.
-    `blocks` are the drafts of the whole file (this one too), `shared` is a notebook that they have in common.
+    `blocks` are the drafts of the whole file (this one too), `shared` is a notebook that they have in common. `heads` are the
+    first words of the properties that the line being read has.
     """
 
     file: str = "Corefile"
@@ -41,6 +42,7 @@ class Draft:
     present: frozenset[str] = frozenset()
     directives: list[Directive] = field(default_factory=list)
     directive: str = ""
+    heads: dict[str, Token] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.blocks = self.blocks or [self]

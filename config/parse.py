@@ -86,6 +86,7 @@ class Reader:
     def _line(self, state: dict[str, Any]) -> None:
         """Read one line of the directive with its block."""
         head = self.cursor.value
+        self.draft.heads = {}
         try:
             words = self.cursor.remaining()
             words = words[: len(words) - self._give_back(words)]
@@ -161,6 +162,7 @@ class Reader:
         spec = option.spec
         assert isinstance(spec, (Props, Line))
         head = self.cursor.value
+        self.draft.heads.setdefault(option.word, head)
         again = option.attribute in seen
         seen.add(option.attribute)
         if again and spec.repeat == "once":

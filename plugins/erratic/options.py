@@ -52,7 +52,7 @@ class Options(Schema, repeat="merge", surplus="again"):
     delay: Annotated[Delay | None, Line(Delay)] = None
     "Answer late."
 
-    large: Annotated[bool, Flag()] = False
+    large: Annotated[bool, Flag(rest="property")] = False
     "Answer A queries with 30 equal records."
 
     @property

@@ -61,7 +61,7 @@ class Options(
     output: Annotated[str, Arg(CHOICE("stdout", refused="invalid log file: {}", located=True))] = "stdout"
     "Where the lines go: only `stdout`."
 
-    stacktrace: Annotated[bool, Flag()] = False
+    stacktrace: Annotated[bool, Flag(rest="property")] = False
     "Log the stack of a panic that the server caught."
 
     consolidate: Annotated[

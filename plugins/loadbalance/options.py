@@ -66,7 +66,7 @@ class Options(Schema, repeat="each"):
         """Refuse the property of the other policy."""
         wrong = "reload" if self.policy.name == "round_robin" else "prefer"
         if self.reload is not None if wrong == "reload" else self.prefer:
-            raise Refuse(f"unknown property '{wrong}'", located=True)
+            raise Refuse(f"unknown property '{wrong}'", True, draft.heads.get(wrong))
 
     @property
     def reload_s(self) -> float:

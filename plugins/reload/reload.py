@@ -45,7 +45,7 @@ def jitter(word: str, draft: Draft) -> float:
     return span
 
 
-class Options(Schema, repeat="first"):
+class Options(Schema, repeat="first", block="again"):
     """Look at the configuration file now and then, and reload it when it has changed."""
 
     interval_s: Annotated[float, Arg(INTERVAL, name="interval")] = 30.0

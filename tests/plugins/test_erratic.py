@@ -149,6 +149,7 @@ def test_arguments_of_the_directive_are_ignored() -> None:
         ("delay 1 2s 4", "Wrong argument count or unexpected line ending after '4'"),
         ("drop 1 2", "Wrong argument count or unexpected line ending after '2'"),
         ("something-else", "unknown property 'something-else'"),
+        ("large more", "unknown property 'more'"),
     ],
 )
 def test_a_wrong_block_is_refused(block: str, complaint: str) -> None:

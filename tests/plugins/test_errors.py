@@ -183,6 +183,7 @@ def test_what_is_accepted(text: str, rules: tuple[Consolidate, ...]) -> None:
         ("errors errors.txt", "invalid log file: errors.txt"),
         ("errors a b", "Wrong argument count"),
         ("errors {\nlog visible\n}", ":2 - Syntax error: Unexpected token 'log', expecting 'Unknown field log'"),
+        ("errors {\nstacktrace log\n}", ":2 - Syntax error: Unexpected token 'log', expecting 'Unknown field log'"),
         ("errors {\nconsolidate\n}", "Wrong argument count"),
         ("errors {\nconsolidate 1m\n}", "Wrong argument count"),
         ("errors {\nconsolidate 1m .* extra\n}", "unknown option in consolidate: extra"),

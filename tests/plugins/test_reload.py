@@ -164,7 +164,7 @@ def test_the_last_block_s_line_counts_for_all(tmp_path: Path) -> None:
     ("text", "interval_s", "jitter_s"),
     [
         ("reload", 30, 15), ("reload 10s", 10, 5), ("reload 10s 2s", 10, 2), ("reload 2s 0s", 2, 0),
-        ("reload 2s", 2, 1), ("reload 1m 1s\nreload 5s", 60, 1),
+        ("reload 2s", 2, 1), ("reload 1m 1s\nreload 5s", 60, 1), ("reload 10s {\nfoo\n}", 10, 5),
     ],
 )  # fmt: skip
 def test_the_jitter_is_at_most_half_the_interval(text: str, interval_s: float, jitter_s: float) -> None:
