@@ -17,8 +17,8 @@ class Draft:
 
     `hosts`, `root`, `debug`, `stacktrace`, `timeouts`, `sockets`, `by_name` and `filters` become those of the
     `ServerBlock`; directives are set up in chain order, for each directive all blocks in the order of the file.
-    `blocks` are the drafts of the whole file (this one too), `shared` is a notebook that they have in common. `heads` are the
-    first words of the properties that the line being read has.
+    `blocks` are the drafts of the whole file (this one too), `shared` is a notebook that they have in common.
+    `heads` are the first words of the properties of the line that is being read.
     """
 
     file: str = "Corefile"

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from shardns.config.errors import Refuse
 from shardns.config.schema import Arg, Draft, Flag, Prop, Schema
 from shardns.config.values import FILE
-from shardns.worker import core_metrics, endpoints, metrics
+from shardns.worker import core_metrics, endpoints, log, metrics
 from shardns.worker.hostport import HOSTPORT
 from shardns.worker.metrics import Gauge
 from shardns.worker.plugin import Layer, Service, Steps
@@ -79,7 +79,6 @@ class Prometheus(Layer[Options], Service[Options]):
         self.extra = core_metrics.runtime_zones.setdefault(self.site.block.index, set())
         self.below: str | None = None
         self.release: endpoints.Release | None = None
-        self.log = self.site.logger(self.directive)
 
     # In a worker ---------------------------------------------------------------------------------------------------
 
@@ -124,7 +123,7 @@ class Prometheus(Layer[Options], Service[Options]):
     # In the keeper -------------------------------------------------------------------------------------------------
 
     async def start(self, scope: Scope) -> None:
-        """Say what is enabled, and open the endpoint; a busy port is logged, no more."""
+        """Say what is enabled, and open the endpoint; a busy port is logged, no more (without the plugin's name)."""
         version = f"python{platform.python_version()}"
         build_info.set(1, COREDNS, "", version)
         self.enable()
@@ -134,19 +133,19 @@ class Prometheus(Layer[Options], Service[Options]):
             try:
                 web = WebConfig.read(self.options.tls)
             except FileNotFoundError:
-                self.log.error(f"TLS config file does not exist: {self.options.tls}")
+                log.error(f"TLS config file does not exist: {self.options.tls}")
                 return
             except (OSError, ValueError) as error:
-                self.log.error(f"Failed to start HTTPS metrics server: {error}")
+                log.error(f"Failed to start HTTPS metrics server: {error}")
                 return
         page = Page.shared(scope, metrics.seat_number, self.options.runtime_metrics)
         self.release = await endpoints.serve(
             scope, address, "/metrics", page.answer, tls=web.context, guard=web.guard, headers=web.headers
         )
         if self.release is None:
-            self.log.error(f"Failed to start metrics handler: {endpoints.reason(address)}")
+            log.error(f"Failed to start metrics handler: {endpoints.reason(address)}")
         elif self.options.tls:
-            self.log.info("Server is ready and accepting connections")
+            log.info("Server is ready and accepting connections")
 
     async def stopping(self) -> None:
         """Close the endpoint, after everybody else could still be watched ending."""

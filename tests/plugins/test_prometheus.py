@@ -279,13 +279,11 @@ def test_users_are_checked_against_bcrypt(tmp_path: Path) -> None:
         assert refused.status == 401
 
 
-def test_a_missing_tls_file_is_logged_and_nothing_is_opened() -> None:
+def test_a_missing_tls_file_is_logged_and_nothing_is_opened(capfd: pytest.CaptureFixture[str]) -> None:
     plugin = built()
-    lines: list[str] = []
     plugin.options = Options(tls="/nonexistent/web.yml")
-    plugin.log = SimpleNamespace(error=lines.append)  # type: ignore[assignment]  # all that start uses
     asyncio.run(plugin.start(SimpleNamespace()))  # type: ignore[arg-type]  # not reached
-    assert lines == ["TLS config file does not exist: /nonexistent/web.yml"]
+    assert capfd.readouterr().out == "[ERROR] TLS config file does not exist: /nonexistent/web.yml\n"
 
 
 @pytest.mark.parametrize(
