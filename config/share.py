@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from .cursor import Cursor
 from .errors import WrongCount
 from .fields import Arg, Args, Field, Flag, Props, complaint
@@ -19,8 +21,11 @@ def most_words(schema: type[Schema]) -> int | None:
     return most
 
 
-def share(schema: type[Schema], head: Token, words: list[Token]) -> list[tuple[Option, list[Token]]]:
-    """Give the words of a line to the positional fields; `head` is the word before them. Raises Refuse."""
+def share(schema: type[Schema], head: Token, words: list[Token]) -> Iterator[tuple[Option, list[Token]]]:
+    """Yield the positional fields with their words; `head` is the word before them. Raises Refuse.
+
+    Like the reference it asks for a word only when those before it have been judged.
+    """
     fields = positional(schema)
     most = most_words(schema)
     if most is not None and len(words) > most:
@@ -29,14 +34,12 @@ def share(schema: type[Schema], head: Token, words: list[Token]) -> list[tuple[O
         raise complaint(surplus.surplus if isinstance(surplus, Field) else None, WrongCount(at=at))
     left = list(words)
     last = words[-1] if words else head
-    taken: list[tuple[Option, list[Token]]] = []
     for place, option in enumerate(fields):
         own = _own(option, left, fields[place + 1 :], last)
         left = left[len(own) :]
-        taken.append((option, own))
+        yield option, own
     if left:
         raise WrongCount(at=last)
-    return taken
 
 
 def _own(option: Option, left: list[Token], later: list[Option], last: Token) -> list[Token]:

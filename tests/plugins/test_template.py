@@ -294,7 +294,7 @@ LOCATED = "plugin/template: Corefile:{} - Error during parsing: {}"
 COUNT = "Wrong argument count or unexpected line ending after '{}'"
 BAD: list[tuple[str, int, str]] = [
     ("template", 1, COUNT.format("template")), ("template IN", 1, COUNT.format("IN")),
-    ("template X A", 1, "invalid query class X"),
+    ("template X A", 1, "invalid query class X"), ("template X", 1, "invalid query class X"),
     ("template ANY X", 1, "invalid RR class X"), ("template in A", 1, "invalid query class in"),
     ("template ANY ANY {\n notavailable\n}", 2, COUNT.format("notavailable")),
     ("template ANY ANY {\n answer\n}", 2, COUNT.format("answer")),
