@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Annotated
 
 from shardns.config.errors import WrongCount
+from shardns.config.golang import quote
+from shardns.config.names import to_text
 from shardns.config.schema import Args, Draft, Props, Schema
 from shardns.config.tokens import Token
 from shardns.config.values import ZONES, Words
@@ -32,7 +34,7 @@ class Required:
 
 def _secret(words: Sequence[Token], draft: Draft) -> Keys:
     try:
-        return ((key_name(words[0].text), words[1].text),)
+        return _new(((key_name(words[0].text), words[1].text),), draft)
     except ValueError as error:
         raise WrongCount(at=words[-1], hint=str(error)) from None
 
@@ -40,9 +42,19 @@ def _secret(words: Sequence[Token], draft: Draft) -> Keys:
 def _secrets(words: Sequence[Token], draft: Draft) -> Keys:
     try:
         # The reference does not put this name below `root`.
-        return tuple(keys_of(Path(words[0].text).read_text(errors="surrogateescape")).items())
+        return _new(tuple(keys_of(Path(words[0].text).read_text(errors="surrogateescape")).items()), draft)
     except (OSError, KeyFileError, ValueError) as error:
         raise WrongCount(at=words[-1], hint=str(error)) from None
+
+
+def _new(keys: Keys, draft: Draft) -> Keys:
+    """Note the keys of a line; raises KeyFileError for one that another line has."""
+    known: set[bytes] = draft.shared.setdefault(f"tsig {draft.index}", set())
+    for name, _ in keys:
+        if name in known:
+            raise KeyFileError(f"key {quote(to_text(name))} redefined")
+        known.add(name)
+    return keys
 
 
 def _required(words: Sequence[Token], table: dict[str, int]) -> Required:
@@ -79,12 +91,6 @@ class Options(Schema, repeat="count", unknown=None):
 
     require_opcode: Annotated[tuple[Required, ...], Props(Words(_opcodes, "OPCODE..."))] = ()
     "Opcodes whose messages must be signed: QUERY IQUERY STATUS NOTIFY UPDATE, `all` or `none`."
-
-    def check(self, draft: Draft) -> None:
-        """Refuse a key that is there twice."""
-        names = [name for line in (*self.secret, *self.secrets) for name, _ in line]
-        if len(names) != len(set(names)):
-            raise WrongCount(hint="a key is defined twice")
 
     @property
     def keys(self) -> dict[bytes, bytes | None]:

@@ -143,8 +143,13 @@ def test_every_mistake_is_a_wrong_argument_count(text: str, token: str) -> None:
     assert refusal(Options, text) == f"plugin/tsig: {wanted}"
 
 
-def test_a_key_may_not_be_there_twice() -> None:
-    assert "Wrong argument count" in refusal(Options, "tsig {\n secret a. AA==\n secret A. AA==\n}")
+def test_a_key_may_not_be_there_twice(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text('key a {\n secret "AA==";\n};\n')
+    where = "plugin/tsig: Corefile:3 - Error during parsing: Wrong argument count or unexpected line ending after"
+    assert refusal(Options, "tsig {\n secret a. AA==\n secret A. BB==\n}") == f"{where} 'BB=='"
+    assert refusal(Options, f"tsig {{\n secret a. AA==\n secrets {path}\n}}") == f"{where} '{path}'"
+    assert refusal(Options, f"tsig {{\n secrets {path}\n secret a. AA==\n}}") == f"{where} 'AA=='"
 
 
 def test_a_key_file_is_read_as_bind_writes_it(tmp_path: Path) -> None:
