@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from shardns.config.regex import Match, Pattern
@@ -63,10 +64,9 @@ def data(
 def question(query: Query) -> Struct:
     """The question section's only entry; letter case as it came."""
     name = to_text(query.owner)
-    return Struct(
-        "*dns.Question",
-        {"Name": name, "Qtype": query.qtype, "Qclass": query.qclass},
-        text=lambda: f";{name}\t{class_text(query.qclass)}\t {type_text(query.qtype)}",
+    fields = {"Name": name, "Qtype": query.qtype, "Qclass": query.qclass}
+    return _printable(
+        "*dns.Question", fields, lambda: f";{name}\t{class_text(query.qclass)}\t {type_text(query.qtype)}"
     )
 
 
@@ -78,8 +78,14 @@ def message(query: Query, asked: Struct) -> Struct:
     }  # fmt: skip
     fields: dict[str, Any] = {"Id": query.id, "Opcode": query.opcode, "Rcode": query.flags & 15, "Compress": False}
     fields |= {name: bool(query.flags & bit) for name, bit in flags.items()}
-    fields |= {"Question": [asked], "Answer": [], "Ns": [], "Extra": []}
-    return Struct("*dns.Msg", fields, text=lambda: _text(query, asked))
+    header = Struct("dns.MsgHdr", {name: value for name, value in fields.items() if name != "Compress"})
+    fields |= {"MsgHdr": header, "Question": [asked], "Answer": [], "Ns": [], "Extra": []}
+    return _printable("*dns.Msg", fields, lambda: _text(query, asked))
+
+
+def _printable(go_type: str, fields: dict[str, Any], text: Callable[[], str]) -> Struct:
+    """A structure that prints as a text, which templates may also ask for by name."""
+    return Struct(go_type, fields, {"String": text}, text)
 
 
 def _text(query: Query, asked: Struct) -> str:

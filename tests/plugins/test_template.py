@@ -249,6 +249,11 @@ def test_the_message_and_question_print_as_the_reference_shows_them() -> None:
         'IN ANY {\n answer "{{ .Name }} 60 IN TXT {{ printf `%q` (print .Question) }} {{ len .Message.Question }}"\n}'
     )
     assert records(of, query("A.test.", TXT)) == ['a.test. 60 IN TXT ";A.test.tINt TXT" "1"']
+    of = plugin(
+        'IN ANY {\n answer "{{ .Name }} 60 IN TXT {{ .Message.MsgHdr.Opcode }} {{ .Message.MsgHdr.Response }} '
+        '{{ eq .Question.String (print .Question) }} {{ eq .Message.String (print .Message) }}"\n}'
+    )
+    assert records(of, query("A.test.", TXT)) == ['a.test. 60 IN TXT "0" "false" "true" "true"']
 
 
 def test_variables_follow_each_other() -> None:
