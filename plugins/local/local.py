@@ -35,7 +35,7 @@ def on_or_off(word: str, draft: object) -> bool:
     return word == "on"
 
 
-class Options(Schema, repeat="last"):
+class Options(Schema, repeat="merge"):
     """Answers localhost and the reverse zones that belong to no network."""
 
     localhost_prefix: Annotated[bool, Prop(Convert(on_or_off, "on|off"))] = True

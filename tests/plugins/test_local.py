@@ -107,3 +107,7 @@ def test_bad_input(text: str, complaint: str) -> None:
 def test_the_last_word_counts() -> None:
     text = "local {\n localhost_prefix off\n localhost_prefix on\n}"
     assert options(Options, text).localhost_prefix
+
+
+def test_a_further_line_changes_only_what_it_sets() -> None:
+    assert not options(Options, "local {\n localhost_prefix off\n}\nlocal").localhost_prefix
