@@ -126,6 +126,7 @@ class Errand(Asker):
                 # The probes may be what is broken: try any.
                 upstream = line.any_upstream()
             self.upstream = self._asked = upstream
+            self._stream = line.streams(self._query)
             self._exchange()
             return
         self._give_up(self._error or NO_HEALTHY)
@@ -215,7 +216,6 @@ class Errand(Asker):
         if reply.rcode in line.failover:
             self._failovers += 1
             if self._failovers < len(self._order):
-                self._stream = line.streams(self._query)
                 line.engine.loop.call_soon(self._advance)
                 return
         self._accept(reply)

@@ -164,6 +164,19 @@ async def test_prefer_udp_asks_again_over_tcp_after_a_truncated_answer() -> None
 
 
 @awaited
+async def test_prefer_udp_goes_back_to_udp_for_the_next_attempt() -> None:
+    def script(wire: bytes, via: str) -> list[bytes] | None:
+        return [answer(wire, flags=0x8280)] if via == "udp" else None
+
+    async with Peer(script) as first, Peer() as second:
+        line = f"forward . 127.0.0.1:{first.port} 127.0.0.1:{second.port} {{\npolicy sequential\nprefer_udp\n}}"
+        async with running(line) as forward:
+            assert not (await ask(forward, query("a.test."))).tc
+        assert [via for via, _ in first.seen][:2] == ["udp", "tcp"]
+        assert [via for via, _ in second.seen] == ["udp"]
+
+
+@awaited
 async def test_streams_are_used_again_and_a_closed_one_is_replaced_silently() -> None:
     async with Peer() as peer, running(f"forward . 127.0.0.1:{peer.port} {{\nforce_tcp\n}}") as forward:
         for _ in range(3):
