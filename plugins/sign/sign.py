@@ -45,7 +45,7 @@ class Signer:
         self.directory = directory
         self.log = log
         self.zone = to_text(origin)
-        self.target = os.path.join(directory, f"db.{self.zone}signed")
+        self.target = os.path.normpath(os.path.join(directory, f"db.{self.zone}signed"))
         self.tags = ",".join(str(key.tag) for key in keys)
         self.early_s = random.randrange(JITTER_INCEPTION_S)
         self.late_s = random.randrange(JITTER_EXPIRATION_S)
@@ -80,7 +80,7 @@ class Signer:
             await asyncio.sleep(0)
         assert contents is not None
         life = Lifetime(now - INCEPTION_S - self.early_s, now + VALIDITY_S + self.late_s)
-        handle, written = tempfile.mkstemp(prefix="signed-", dir=self.directory)
+        handle, written = self._temporary()
         try:
             with open(handle, "w", encoding="utf-8", errors="surrogateescape") as stream:
                 for count, lines in enumerate(Signing(contents, self.keys, life, now).lines()):
@@ -102,6 +102,14 @@ class Signer:
                 os.unlink(written)
             raise
         return now
+
+    def _temporary(self) -> tuple[int, str]:
+        """Open a file in the folder; an error names it as the folder is written."""
+        try:
+            return tempfile.mkstemp(prefix="signed-", dir=self.directory)
+        except OSError as error:
+            name = os.path.join(self.directory, os.path.basename(error.filename))
+            raise OSError(error.errno, error.strerror, name) from None
 
     def _shown(self) -> str:
         return quoted(self.target.encode("utf-8", "surrogateescape"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import calendar
+import re
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -105,6 +106,16 @@ def test_the_output_is_named_after_the_zone(tmp_path: Path) -> None:
     assert made.signers[0].target == "/var/lib/coredns/db.miek.nl.signed"
     made, _ = plugin(f"sign db a.example b.example {{\n key file {base}\n directory testdata\n}}")
     assert [one.target for one in made.signers] == ["testdata/db.a.example.signed", "testdata/db.b.example.signed"]
+    made, _ = plugin("sign db a.example {\n directory ./x/../\n}")
+    assert made.signers[0].target == "db.a.example.signed"
+
+
+def test_a_folder_that_is_not_there_is_named_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("db").write_text("$TTL 60\n@ SOA a b 1 2 3 4 5\n")
+    made, log = plugin("sign db a.example {\n directory none\n}")
+    asyncio.run(made.signers[0].look())
+    assert re.search(r": open none/signed-\S+: no such file or directory, next: ", log.lines[1])
 
 
 @pytest.mark.parametrize(

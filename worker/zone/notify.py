@@ -69,10 +69,8 @@ async def _tell(origin: bytes, peer: Peer, source: str | None, key: Key | None) 
     for _ in range(ATTEMPTS):
         try:
             rcode = await _exchange(origin, peer, source, key)
-        except (OSError, TimeoutError, TsigError, Malformed) as error:
-            timed_out = isinstance(error, TimeoutError) and not error.args
-            text = "i/o timeout" if timed_out else (getattr(error, "strerror", None) or str(error)).lower()
-            reason = quote(f"read udp {peer_text(peer)}: {text}")
+        except (NotifyError, TsigError, Malformed) as error:
+            reason = quote(str(error))
             continue
         if rcode == 0:
             return None
@@ -86,14 +84,33 @@ async def _exchange(origin: bytes, peer: Peer, source: str | None, key: Key | No
     exchange = Exchange(key) if key is not None else None
     if exchange is not None:
         wire = exchange.sign(wire, int(time.time()))
-    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: _Answer(ident), remote_addr=peer, local_addr=(source, 0) if source else None
-    )
-    try:
-        transport.sendto(wire)
-        answer = await asyncio.wait_for(protocol.arrived, TIMEOUT_S)
-    finally:
-        transport.close()
+    answer = await _answer(wire, peer, source)
     if exchange is not None:
         exchange.check(answer, int(time.time()))
     return answer[3] & 15
+
+
+async def _answer(wire: bytes, peer: Peer, source: str | None) -> bytes:
+    """Send a datagram and wait for the answer; raises NotifyError with the reference's text."""
+    there = peer_text(peer)
+    try:
+        transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: _Answer(wire[:2]), remote_addr=peer, local_addr=(source, 0) if source else None
+        )
+    except OSError as error:
+        path = f"{peer_text((source, 0))}->{there}: bind" if source else f"{there}: connect"
+        raise NotifyError(f"dial udp {path}: {_reason(error)}") from None
+    path = f"{peer_text(transport.get_extra_info('sockname')[:2])}->{there}"
+    try:
+        transport.sendto(wire)
+        return await asyncio.wait_for(protocol.arrived, TIMEOUT_S)
+    except TimeoutError:
+        raise NotifyError(f"read udp {path}: i/o timeout") from None
+    except OSError as error:
+        raise NotifyError(f"read udp {path}: read: {_reason(error)}") from None
+    finally:
+        transport.close()
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
