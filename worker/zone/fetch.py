@@ -65,6 +65,7 @@ async def connected(peer: Peer, key: Key | None) -> AsyncIterator[Line]:
         except OSError as error:
             text = (os.strerror(error.errno) if error.errno else str(error)).lower()
             raise DialError(f"dial tcp {where}: connect: {text}") from None
+        where = f"{peer_text(writer.get_extra_info('sockname')[:2])}->{where}"
         try:
             yield Line(reader, writer, key)
         finally:
@@ -74,7 +75,7 @@ async def connected(peer: Peer, key: Key | None) -> AsyncIterator[Line]:
     except asyncio.IncompleteReadError as error:
         raise TransferError("unexpected EOF" if error.partial else "EOF") from None
     except OSError as error:
-        raise TransferError(f"read tcp {where}: {(error.strerror or str(error)).lower()}") from None
+        raise TransferError(f"read tcp {where}: read: {(error.strerror or str(error)).lower()}") from None
     except (TsigError, Malformed) as error:
         raise TransferError(f"dns: bad answer: {error}") from None
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from ..wire.codes import AXFR, IN, IXFR, RCODE_TEXT, SOA, SRV
+from ..wire.codes import AXFR, IN, IXFR, SOA, SRV
 from ..wire.message import Record, decode
 from ..wire.read import Malformed
 from .journal import Delta
@@ -69,7 +69,7 @@ def answer(wire: bytes, ident: int) -> list[Record]:
     if len(wire) < 12 or int.from_bytes(wire[:2], "big") != ident or not wire[2] & 0x80:
         raise TransferError("dns: id mismatch")
     if rcode := wire[3] & 15:
-        raise TransferError(f"dns: bad xfr rcode: {RCODE_TEXT.get(rcode, rcode)}")
+        raise TransferError(f"dns: bad xfr rcode: {rcode}")
     try:
         return decode(wire).answers_received
     except Malformed as error:

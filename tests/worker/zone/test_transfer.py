@@ -76,7 +76,7 @@ def test_a_zone_without_its_last_soa_is_no_zone() -> None:
     [
         ([message(host("a"))], "dns: no SOA"),
         ([message()], "dns: no SOA"),
-        ([message(start(1), rcode=5)], "dns: bad xfr rcode: REFUSED"),
+        ([message(start(1), rcode=5)], "dns: bad xfr rcode: 5"),
         ([message(start(1), ident=8)], "dns: id mismatch"),
         ([message(start(1))[:-3]], "malformed"),
         ([message(start(1), host("a"), start(2))], "changed during its transfer"),
