@@ -68,9 +68,9 @@ class Draft:
         if line not in self.warnings:
             self.warnings.append(line)
 
-    def serve(self, address: str, required: bool = True) -> None:
+    def serve(self, address: str, required: bool = True, complaint: str = "") -> None:
         """Ask for an HTTP address of the directive that is being set up."""
-        endpoint = Endpoint(self.directive, address, required)
+        endpoint = Endpoint(self.directive, address, required, complaint)
         if endpoint not in self.endpoints:
             self.endpoints.append(endpoint)
 

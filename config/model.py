@@ -28,11 +28,15 @@ class Key(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """An HTTP address that a directive serves in the keeper. `required`: the start fails where it cannot be bound."""
+    """An HTTP address that a directive serves in the keeper. `required`: the start fails where it cannot be bound.
+
+    Otherwise that is logged, with `complaint` in front of the reason, or the plugin's name where there is none.
+    """
 
     plugin: str
     address: str
     required: bool = True
+    complaint: str = ""
 
 
 @dataclass(frozen=True)

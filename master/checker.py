@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import pickle
 import resource
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from shardns.config.errors import ConfigError
+from shardns.config.keys import MAX_PORT
 from shardns.config.load import load
 from shardns.config.model import Model, listeners
 from shardns.config.schema import Schema
@@ -95,7 +97,7 @@ def check(job: Job) -> Report:
         model = load(source, registry, registry.order, port=job.port, transports=TRANSPORTS)
     except ConfigError as error:
         return Report(text=error.text, detail=str(error))
-    endpoints = tuple(_resolve(one.address) for one in model.endpoints)
+    endpoints = tuple(resolved(one.address) for one in model.endpoints)
     piped = source.text if source.file == "/dev/stdin" else None
     warnings = tuple(text.removeprefix("[WARNING] ") for text in model.warnings)  # the log puts its own in front
     return Report(model, len(listeners(model)), endpoints, piped, warnings=warnings)
@@ -107,12 +109,22 @@ def _read(job: Job) -> Source:
     return find(job.conf, job.port)
 
 
-def _resolve(address: str) -> Where | str:
+def resolved(address: str) -> Where | str:
+    """Return where an endpoint listens, or why nowhere; the port is looked at first, as in the reference."""
+    host, _, port = address.rpartition(":")
+    port = port or "0"
+    if port.isascii() and port.isdigit():
+        if int(port) > MAX_PORT:
+            return f"listen tcp: address {port}: invalid port"
+    else:
+        try:
+            port = str(socket.getservbyname(port, "tcp"))
+        except OSError:
+            return f"listen tcp: lookup tcp/{port}: unknown port"
     try:
-        return endpoint(address)
-    except (OSError, ValueError, OverflowError):
-        host = address.rpartition(":")[0]
-        return f"listen tcp: lookup {host}: no such host" if host else f"listen tcp: address {address}: invalid port"
+        return endpoint(f"{host}:{port}")
+    except (OSError, ValueError):
+        return f"listen tcp: lookup {host}: no such host"
 
 
 def run(job: Job, pipe: int) -> None:

@@ -148,7 +148,7 @@ class Performer:
             if text and endpoint.required:
                 return text
             if text:
-                log.plugin_logger(endpoint.plugin).error(text)
+                log.error(f"{endpoint.complaint or f'plugin/{endpoint.plugin}'}: {text}")
         self.committed = report
         return ""
 

@@ -29,6 +29,7 @@ from .page import Page
 from .webconfig import WebConfig
 
 COREDNS = "1.14.7"
+UNSERVED = "Failed to start metrics handler"
 
 build_info = Gauge(
     "build_info",
@@ -62,7 +63,7 @@ class Options(Schema, repeat="once", unknown="unknown option: {}"):
 
     def shape(self, draft: Draft) -> None:
         """Ask for the socket; the server starts without it."""
-        draft.serve(self.address, required=False)
+        draft.serve(self.address, required=False, complaint=UNSERVED)
 
 
 class Prometheus(Layer[Options], Service[Options]):
@@ -143,7 +144,7 @@ class Prometheus(Layer[Options], Service[Options]):
             scope, address, "/metrics", page.answer, tls=web.context, guard=web.guard, headers=web.headers
         )
         if self.release is None:
-            log.error(f"Failed to start metrics handler: {endpoints.reason(address)}")
+            log.error(f"{UNSERVED}: {endpoints.reason(address)}")
         elif self.options.tls:
             log.info("Server is ready and accepting connections")
 

@@ -6,6 +6,7 @@ import pytest
 
 from shardns.config.model import Listening
 from shardns.master import where
+from shardns.master.checker import resolved
 from shardns.master.sockets import _count
 from shardns.master.where import ListenError, Where, endpoint, places
 
@@ -95,3 +96,21 @@ def test_endpoints(address: str, place: Where) -> None:
 @pytest.mark.parametrize(("asked", "slots", "count"), [(0, 2, 2), (1, 2, 2), (3, 2, 4), (2, 4, 4), (1024, 3, 1026)])
 def test_every_slot_has_as_many_sockets_and_together_they_are_enough(asked: int, slots: int, count: int) -> None:
     assert _count(asked, slots) == count
+
+
+@pytest.mark.parametrize(
+    ("address", "complaint"),
+    [
+        ("bla:a", "listen tcp: lookup tcp/a: unknown port"),
+        (":99999", "listen tcp: address 99999: invalid port"),
+        ("bla.invalid:1", "listen tcp: lookup bla.invalid: no such host"),
+    ],
+)
+def test_endpoints_that_are_nowhere(address: str, complaint: str) -> None:
+    assert resolved(address) == complaint
+
+
+def test_the_port_of_an_endpoint_may_be_missing() -> None:
+    where = resolved("127.0.0.1:")
+    assert isinstance(where, Where)
+    assert where.port == 0

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shardns.config.draft import Draft
 from shardns.config.errors import ConfigError
 from shardns.config.model import Key
 from shardns.plugins.prometheus.delimited import encode
@@ -368,3 +369,9 @@ def test_any_client_certificate_is_not_asked_for_without_an_authority(certificat
         file.write("  client_auth_type: RequireAnyClientCert\n")
     with pytest.raises(ValueError, match="needs a client_ca_file"):
         WebConfig.read(str(certificate / "web.yml"))
+
+
+def test_a_busy_address_is_complained_about_in_the_words_of_the_reference() -> None:
+    draft = Draft()
+    Options.read("prometheus :1", draft)
+    assert [one.complaint for one in draft.endpoints] == ["Failed to start metrics handler"]
