@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from shardns.config.golang import duration_text
+from shardns.config.golang import duration_text, quote
 from shardns.worker.store.chain import BrokenChain
 from shardns.worker.tsig import Key
 from shardns.worker.wire.names import to_text
@@ -24,7 +24,7 @@ from shardns.worker.zone.slices import in_slices
 from shardns.worker.zone.transfer import Soa, TransferError, older
 
 from .catalog import CatalogError
-from .intake import Intake, Validate, new_zone, zone_digest
+from .intake import Intake, Unstorable, Validate, new_zone, zone_digest
 from .vault import Vault
 
 FIRST_RETRY_S: Final = 0.25
@@ -243,7 +243,10 @@ class Follower:
                 )
                 failure = error
             except TransferError as error:
-                self.vault.file_log.error(f'Failed to transfer `{self.text}\' from "{peer_text(peer)}": {error}')
+                what, colon = ("parse transfer", ":") if isinstance(error, Unstorable) else ("transfer", "")
+                self.vault.file_log.error(
+                    f"Failed to {what} `{self.text}' from{colon} {quote(peer_text(peer))}: {error}"
+                )
                 failure = error
             else:
                 await self._transferred(peer, soa)

@@ -30,6 +30,10 @@ from .vault import Vault
 Validate = Callable[[list[Listed]], None]
 
 
+class Unstorable(TransferError):
+    """A whole zone has come that cannot be served."""
+
+
 class Intake:
     """One attempt for one zone. `validate` sees the records of a whole zone before it counts; it may raise."""
 
@@ -61,7 +65,7 @@ class Intake:
                 return None
         except BrokenChain as broken:
             text = f"NSEC3 zone is not supported, dropping RR: {to_text(broken.name)} for zone: {to_text(self.origin)}"
-            raise TransferError(text) from None
+            raise Unstorable(text) from None
         finally:
             self._discard()
         return inbound.first

@@ -18,12 +18,12 @@ from shardns.plugins.secondary.members import Members
 from shardns.plugins.secondary.options import Followed, Options, followed
 from shardns.plugins.secondary.vault import Vault
 from shardns.worker.store.layout import PROOFS
-from shardns.worker.wire.codes import NS, PTR, SOA, TXT, A
+from shardns.worker.wire.codes import NS, NSEC3PARAM, PTR, SOA, TXT, A
 from shardns.worker.wire.names import from_text, to_text
 from shardns.worker.zone.transfer import Inbound, Soa, TransferError
 from tests.plugins.small import options, refusal
 from tests.worker.store.serving import Lines, Stores
-from tests.worker.zone.test_transfer import IDENT, host, message, start
+from tests.worker.zone.test_transfer import IDENT, host, message, start, wire
 
 ORIGIN = from_text("example.org.")
 PEERS = (("192.0.2.1", 53), ("192.0.2.2", 53))
@@ -99,6 +99,16 @@ def test_nothing_of_a_primary_that_broke_off_is_served(play: Play) -> None:
         '[ERROR] Failed to transfer `example.org.\' from "192.0.2.1:53": unexpected EOF',
         "[INFO] Transferred: example.org. from 192.0.2.2:53",
     ]
+
+
+def test_a_zone_that_cannot_be_served_is_told_from_one_that_did_not_come(play: Play) -> None:
+    parameters = wire("example.org.", NSEC3PARAM, b"\1\0\0\0\0")
+    play.answers = {"192.0.2.1": [message(start(1), parameters, start(1))]}
+    with pytest.raises(TransferError):
+        asyncio.run(play.follower().transfer())
+    assert play.log.lines[0].startswith(
+        '[ERROR] Failed to parse transfer `example.org.\' from: "192.0.2.1:53": NSEC3 zone is not supported'
+    )
 
 
 def test_a_failed_transfer_changes_nothing_that_is_served(play: Play) -> None:
