@@ -31,6 +31,7 @@ class Reader:
         self.draft = draft
         self.name = tokens[0].text
         self.problems: list[Problem] = []
+        self._any = False  # the line has properties
 
     def read(self) -> Any:
         """Return the options, or raise ConfigError with every problem."""
@@ -93,8 +94,11 @@ class Reader:
             assign(self.schema, head, words, self.draft, state)
         except Refuse as refuse:
             self.complain(refuse, inner=self.rules.inner)
+        self._any = False
         try:
             self._block(state)
+            if self.rules.bare and not self._any:
+                raise Refuse(self.rules.bare, located=True)
         except Refuse as refuse:
             self.complain(refuse, inner=self.rules.inner)
             self._leave_block()
@@ -132,6 +136,7 @@ class Reader:
                 self.complain(refuse)
                 self.cursor.skip_line()
             seen.add(head.text)
+        self._any = bool(seen)
 
     def _leave_block(self) -> None:
         """Step over a block that must not be there."""

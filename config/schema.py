@@ -41,6 +41,7 @@ class Rules:
     `unknown`: the text for an unknown property (`{}` is the word), None for a wrong argument count; `unknown_inner`
     stands before it, `unknown_heading` between its line number and the text; `unknown_prefix` is the prefix.
     `surplus`: words beyond the arguments are an error, the start of the directive's next line (`again`), or ignored.
+    `bare`: the text where a line has no property, None where that is fine.
     `prefix` replaces `plugin/DIRECTIVE: `; `inner` stands between it and complaints about the directive's own line.
     `block`: False refuses `{` even where the class has properties, True allows an empty block where it has none,
     `again` takes `{` for the start of the directive's next line, `empty` refuses the first word within.
@@ -53,6 +54,7 @@ class Rules:
     unknown_heading: str = "Error during parsing"
     unknown_prefix: str | None = None
     surplus: Literal["error", "again", "ignore"] = "error"
+    bare: str | None = None
     prefix: str | None = None
     inner: str = ""
     block: bool | Literal["again", "empty"] | None = None

@@ -34,7 +34,13 @@ def queries(word: str, draft: Draft) -> int:
     return count
 
 
-class Options(Schema, repeat="merge", unknown="unknown option: '{}'", inner="plugin/timeouts: "):
+class Options(
+    Schema,
+    repeat="merge",
+    unknown="unknown option: '{}'",
+    inner="plugin/timeouts: ",
+    bare="timeouts block with no timeouts specified",
+):
     """Bounds how long clients on streams may take, and how much they may ask."""
 
     read_s: Annotated[float | None, Prop(SPAN, name="read")] = None
@@ -48,12 +54,6 @@ class Options(Schema, repeat="merge", unknown="unknown option: '{}'", inner="plu
 
     maxtcpqueries: Annotated[int | None, Prop(Convert(queries, "N"))] = None
     "Queries after which a connection is closed; -1, the default, is no bound."
-
-    def check(self, draft: Draft) -> None:
-        """Refuse to bound nothing."""
-        if self.limits == Limits():
-            text = "timeouts block with no timeouts specified"
-            raise Refuse(text, located=True, inner="plugin/timeouts: ")
 
     @property
     def limits(self) -> Limits:

@@ -57,7 +57,9 @@ def test_wrong_values_are_refused(block: str, complaint: str) -> None:
     assert refusal(Options, "timeouts {\n" + block + "\n}") == f"plugin/timeouts: {PLACE}{complaint}"
 
 
-@pytest.mark.parametrize("text", ["timeouts", "timeouts {\n}"])
+@pytest.mark.parametrize(
+    "text", ["timeouts", "timeouts {\n}", "timeouts {\n read 5s\n}\ntimeouts", "timeouts {\n}\ntimeouts {\n read 5s\n}"]
+)
 def test_nothing_to_bound_is_refused(text: str) -> None:
     complaint = refusal(Options, text)
     assert complaint.startswith("plugin/timeouts: plugin/timeouts: Corefile:")

@@ -99,6 +99,24 @@ def test_what_is_no_query_ends_the_connection(quic: Quic, data: bytes, end: bool
         assert client.ask().rcode() == dns.rcode.NOERROR
 
 
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (message(keepalive=True), "client sent EDNS0 TCP keepalive option"),
+        (message(opcode=dns.opcode.UPDATE), "unpacking quic packet: dns request rejected"),
+        (b"\0\5\1\2\3\4\5", "unpacking quic packet: dns: buffer size too small"),
+    ],
+)
+def test_the_debug_log_tells_why_a_connection_ends(make: Make, data: bytes, line: str) -> None:
+    quic = Quic(make(), "debug")
+    quic.server.start()
+    with Client(quic.port) as client:
+        client.write(data, True)
+        assert client.wait_closed() == PROTOCOL_ERROR
+    quic.server.wait_printed(f"[DEBUG] {line}")
+    quic.server.wait_printed(f"[DEBUG] closing quic conn 127.0.0.1:{quic.port} with code 2")
+
+
 def test_octets_behind_a_query_end_the_connection(quic: Quic) -> None:
     with Client(quic.port) as client:
         stream = client.begin(question(), end=False)

@@ -10,7 +10,7 @@ from shardns.worker.address import to_sockaddr
 from shardns.worker.listener import Listener
 from shardns.worker.query import Query, Request
 from shardns.worker.wire.edns import DO, Edns
-from shardns.worker.wire.read import read
+from shardns.worker.wire.read import complaint, read
 
 GOOD = "03777777047465737400 0010 0001"
 
@@ -19,6 +19,21 @@ def _read(text: str) -> Query | bytes | None:
     wire = bytes.fromhex(text.replace(" ", ""))
     listener = Listener(0, "dns://:53", "dns", "", 53)
     return read(wire, Request(listener, to_sockaddr("127.0.0.1", 5), 1, "udp", 0.0, len(wire)))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (f"1234 2800 0001 0000 0000 0000 {GOOD}", "dns request rejected"),
+        (f"1234 8100 0001 0000 0000 0000 {GOOD}", "dns request rejected"),
+        ("1234 0100 0002 0000 0000 0000", "dns request rejected"),
+        ("1234 0100 0001 0000 0000 0000 3f7777", "dns: buffer size too small"),
+        ("1234 2800", "dns: buffer size too small"),
+        ("", "dns: buffer size too small"),
+    ],
+)
+def test_what_is_no_query_has_a_reason(text: str, reason: str) -> None:
+    assert complaint(bytes.fromhex(text.replace(" ", ""))) == reason
 
 
 @pytest.mark.parametrize(
