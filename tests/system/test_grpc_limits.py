@@ -94,6 +94,21 @@ def test_connections_that_are_idle_make_room(limited: Limited) -> None:
         assert time.monotonic() - began < 5
 
 
+def test_who_comes_too_late_waits_while_the_others_have_only_just_come(make: Make) -> None:
+    server, port = make(), free_port()
+    server.configure(f"grpc://.:{port} {{\n bind 127.0.0.1\n grpc_server {{\n  max_connections 2\n }}\n whoami\n}}\n")
+    server.start()
+    with greeted(port) as first, greeted(port) as second:
+        assert first.recv(9) and second.recv(9)
+        with greeted(port) as late:
+            late.settimeout(0.1)
+            with pytest.raises(TimeoutError):
+                late.recv(9)
+            first.close()
+            late.settimeout(5)
+            assert late.recv(9)
+
+
 def test_connections_that_say_nothing_make_room(limited: Limited) -> None:
     with ExitStack() as stack:
         for _ in range(220):

@@ -19,7 +19,7 @@ from ..ends import Ends
 from ..h2.connection import Http2
 from ..h2.frames import Code
 from ..h2.hpack import Field, encode
-from ..places import Tenant, limiting
+from ..places import IDLE_S, Tenant, limiting
 from .calls import Call, refusal
 from .query import resolve
 from .stall import Stall
@@ -28,7 +28,7 @@ from .wire import CallError, Status, framed_parts, status_fields
 if TYPE_CHECKING:
     from ..tcp import TcpSocket
 
-IDLE_S: Final = 300.0  # of a connection whose client asks nothing
+QUIET_S: Final = 300.0  # of a connection whose client asks nothing
 GOODBYE_S: Final = 1.0  # for a client to go when it is told to
 STREAMS: Final = 256  # calls under way on a connection, where nothing is said
 UNLIMITED: Final = 1 << 20  # more than there can be
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol, Tenant):
         elif self.pending:
             self.deadline = INFINITE
         elif http.last:
-            self.deadline = now + (GOODBYE_S if http.leaving else IDLE_S)
+            self.deadline = now + (GOODBYE_S if http.leaving else QUIET_S)
         if busy or http.waiting:
             self.quiet = now
         held = http.unread + http.waiting + unsent
@@ -267,9 +267,10 @@ class Connection(asyncio.Protocol, Tenant):
             self._settle()
             self.deadline = min(self.deadline, time.monotonic() + GOODBYE_S)
 
-    def yields(self, server: object, before: float) -> bool:
-        """Tell whether it came through this listener and has had nothing to do since then."""
-        return server is self.server and not (self.pending or self.calls or self.stall.octets) and self.quiet < before
+    def yields(self, server: object, now: float) -> bool:
+        """Tell whether it came through this listener and has had nothing to do for a while."""
+        at_work = self.pending or self.calls or self.stall.octets
+        return server is self.server and not at_work and now - self.quiet > IDLE_S
 
     def close(self) -> None:
         """The time of something is over: of calls that did not come whole, of its leaving, or of the connection."""
@@ -278,7 +279,8 @@ class Connection(asyncio.Protocol, Tenant):
         elif self.calls:
             self._reset_stalled()
         else:
-            self._say_goodbye()
+            self.http.depart()
+            self._settle()
 
     def _reset_stalled(self) -> None:
         until = time.monotonic() - self.listener.read_s
@@ -286,10 +288,6 @@ class Connection(asyncio.Protocol, Tenant):
             if call.begun <= until:
                 del self.calls[stream]
                 self.http.reset_stream(stream, Code.CANCEL)
-        self._settle()
-
-    def _say_goodbye(self) -> None:
-        self.http.depart()
         self._settle()
 
     def abort(self) -> None:
