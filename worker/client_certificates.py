@@ -13,12 +13,11 @@ def context(files: Sequence[str]) -> ssl.SSLContext:
     """Return what a client proves its upstreams with, of no files, CA, CERT KEY, or CERT KEY CA. Raises Refuse.
 
     Without a CA the system's roots count. A certificate given as a CA is trusted for itself too, as in Go. Names are
-    compared behind the handshake (`identity`).
+    compared in the handshake; who compares them behind it switches that off.
     """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    made.check_hostname = False
     if len(files) >= 2:
         _key_pair(made, files[0], files[1])
     if len(files) in (1, 3):

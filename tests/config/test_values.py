@@ -114,7 +114,7 @@ def test_a_draft_warns_and_serves_once() -> None:
         draft.warn("careful")
         draft.serve(":8080")
     assert draft.warnings == ["[WARNING] plugin/health: careful"]
-    assert [tuple(one) for one in draft.endpoints] == [("health", ":8080", True)]
+    assert [tuple(one) for one in draft.endpoints] == [("health", ":8080", True, "")]
 
 
 def test_a_problem_draws_its_line() -> None:

@@ -19,7 +19,7 @@ from shardns.plugins.prometheus.page import wants_protobuf
 from shardns.plugins.prometheus.prometheus import Options, Prometheus, plugin_enabled
 from shardns.plugins.prometheus.webconfig import WebConfig, matches
 from shardns.plugins.prometheus.webyaml import load
-from shardns.worker import core_metrics, metrics
+from shardns.worker import core_metrics, log, metrics
 from shardns.worker.address import to_sockaddr
 from shardns.worker.exposition import SeatsCollector, text
 from shardns.worker.http import Request as HttpRequest
@@ -281,6 +281,8 @@ def test_users_are_checked_against_bcrypt(tmp_path: Path) -> None:
 
 
 def test_a_missing_tls_file_is_logged_and_nothing_is_opened(capfd: pytest.CaptureFixture[str]) -> None:
+    log.flush()  # what others left behind
+    capfd.readouterr()
     plugin = built()
     plugin.options = Options(tls="/nonexistent/web.yml")
     asyncio.run(plugin.start(SimpleNamespace()))  # type: ignore[arg-type]  # not reached
