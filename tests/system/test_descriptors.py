@@ -49,7 +49,7 @@ class Expected:
         found["metrics"] += 1
         if self.cached:
             found += self.store("cache")
-            found[str(self.run / "cache.hits")] += 1
+            found.update(str(self.run / name) for name in ("cache.hits", "cache.heat"))
         found.update(self.dns if title.startswith("worker") else self.http)
         return found
 
