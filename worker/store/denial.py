@@ -49,8 +49,7 @@ def missing(zone: Zone, name: bytes, at: bytes) -> Found:
     before, behind = zone.neighbours(at)
     hashes = zone.flags & HASHED
     if behind.startswith(at + b"\0") or name == zone.origin:
-        authority = joined(zone.soa_signed, of_records(zone, name, before))
-        return _kept(zone, Found(EMPTY_NAME, EMPTY, authority), (before, name))
+        return zone.denied.get((at, name)) or _empty(zone, name, at, before)
     encloser, closer = _enclosers(zone, name, at, before, behind)
     if hashes:
         before = hashed.span(zone, closer)
@@ -68,6 +67,12 @@ def missing(zone: Zone, name: bytes, at: bytes) -> Found:
         if zone.seen_span(before):
             _kept(zone, found, mark)
     return found
+
+
+def _empty(zone: Zone, name: bytes, at: bytes, before: bytes) -> Found:
+    """Say that a name has no records; kept by its key, since names below it are kept by where their proof stands."""
+    authority = joined(zone.soa_signed, of_records(zone, name, before))
+    return _kept(zone, Found(EMPTY_NAME, EMPTY, authority), (at, name))
 
 
 def _kept(zone: Zone, found: Found, mark: tuple[bytes, bytes]) -> Found:

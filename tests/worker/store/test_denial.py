@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -256,6 +257,21 @@ LEFT_OUT = [
 @pytest.mark.parametrize(("name", "rtype"), LEFT_OUT)
 def test_what_the_reference_leaves_out_is_there_on_request(name: str, rtype: str, serve: object) -> None:
     judge(ask(serve(signed(RECORDS + MORE + MORE_NSEC), "complete_proofs"), name, rtype))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("chain", ["NSEC", "NSEC3"])
+def test_no_answer_depends_on_what_was_asked_before(chain: str, serve: object) -> None:
+    server = serve(signed(RECORDS + NSEC) if chain == "NSEC" else hashed(), "complete_proofs")  # type: ignore[operator]
+    names = ["y.w", "z.y.w", "a.y.w", "w", "z.w", "y.z.w", "x.x.w", "ai", "m.ai", "b.ai", "q", "r.q", "xx", "*.y.w"]
+    questions = [(f"{name}.example.", rtype) for name in names for rtype in ("A", "TXT", "MX")]
+    order = questions * 4
+    random.Random(5).shuffle(order)
+    seen: dict[tuple[str, str], str] = {}
+    for question in order:
+        answer = ask(server, *question)
+        judge(answer)
+        answer.id = 0
+        assert seen.setdefault(question, answer.to_text()) == answer.to_text()
 
 
 @pytest.mark.parametrize(("name", "rtype"), LEFT_OUT)
