@@ -12,13 +12,13 @@ from typing import Final, TypeVar
 
 from .log import PluginLog
 from .plugin import Outcome, Source
-from .query import Query
+from .query import Query, reply_flags
 from .reply import DROP, Drop, Refused, Reply, ServFail
 from .store.alias import Chase, resolve
 from .store.found import REFERRAL, SERVFAIL, Found
 from .store.lookup import find
 from .store.reader import Store, Table, Zone
-from .wire.codes import AXFR, DS, IXFR, Opcode
+from .wire.codes import AA, AXFR, DS, IXFR, Opcode
 from .wire.names import ROOT, to_text, within
 
 O = TypeVar("O")  # noqa: E741
@@ -81,6 +81,26 @@ class Authority(Source[O]):
             return self.unserved(query, origin)
         return self.served(query, zone)
 
+    @property
+    def takes_plain(self) -> bool:
+        """Whether the mux has found the zone, and what it does not hold is nobody else's."""
+        return self.direct and not self.falls
+
+    def plain(self, name: bytes, zone: bytes, qtype: int, flags: int, signed: bool) -> Reply | None:
+        """Answer what takes nothing but a look-up in a zone that is served."""
+        held = self.table.get(zone)
+        if held is None or held.expired or not held.soa:
+            return None
+        found = find(held, name, qtype, signed)
+        replies = found.replies
+        if replies is not None:
+            reply = replies.get(flags)
+            if reply is not None:
+                return reply
+        if found.chase is not None or (found.kind == SERVFAIL and not found.answer):
+            return None
+        return self._reply(found, flags)
+
     def served(self, query: Query, zone: Zone) -> Outcome | Awaitable[Outcome]:
         """Answer from a zone."""
         request = query.request
@@ -111,10 +131,14 @@ class Authority(Source[O]):
         if found.wildcard is not None:
             wildcard = found.wildcard
             query.note("zone/wildcard", lambda: to_text(wildcard))
+        return self._reply(found, query.flags)
+
+    def _reply(self, found: Found, asked: int) -> Reply:
         aa = found.aa and (self.referral_aa or found.kind != REFERRAL)
-        reply = query.reply(found.rcode, found.answer, found.authority, found.additional, aa=aa)
+        flags = reply_flags(asked, AA if aa else 0)
+        reply = Reply(found.rcode, flags, found.answer, found.authority, found.additional, None, (asked >> 11) & 15)
         if found.replies is not None and found.wildcard is None and len(found.replies) < MAX_REPLIES:
-            found.replies[query.flags] = reply
+            found.replies[asked] = reply
         return reply
 
     def _chase(self, query: Query, chase: Chase) -> Outcome | Awaitable[Outcome]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import select
 import socket
 import sys
@@ -86,8 +87,9 @@ class Burst:
         self.packet_info = packet_info
         # interface index inside the control data, as a 32-bit word
         self.interface_at = 8 if sock.family == socket.AF_INET6 else 4
-        self.data = bytearray(size * ROWS)
-        self.names = bytearray(NAME * ROWS)
+        # Memory maps: a slice of one is a bytes object at once.
+        self.data = mmap.mmap(-1, size * ROWS, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.names = mmap.mmap(-1, NAME * ROWS, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.controls = bytearray(CONTROL * ROWS)
         self._held = [(ctypes.c_char * len(b)).from_buffer(b) for b in (self.data, self.names, self.controls)]
         data_at, names_at, controls_at = map(ctypes.addressof, self._held)
@@ -133,7 +135,7 @@ class Burst:
     def sender(self, row: int) -> bytes:
         """Return a row's sender as the kernel wrote it."""
         start = row * NAME
-        return bytes(self.names[start : start + self.name_size])
+        return self.names[start : start + self.name_size]
 
     def control(self, row: int) -> bytes:
         """Return a row's packet info, for an answer that comes later."""

@@ -14,8 +14,9 @@ from typing import Any
 from . import core_metrics, log
 from .chain import Result, Settled
 from .listener import Listener
-from .memo import Memo
+from .memo import Memo, folded, respelt
 from .mux import route
+from .plain import Plain
 from .query import Query, Request
 from .reply import Drop, Failure, Reply
 from .stream import Stream, sealed
@@ -38,6 +39,13 @@ class Dispatch:
         self.listener = listener
         self.end = end
 
+    def plain(self, plain: Plain, key: bytes, family: int, memo: Memo | None) -> Answer:
+        """Answer a query, both without ID, on the plain way; None where it has to be handled."""
+        try:
+            return plain.answer(key, family, memo)
+        except Exception:  # noqa: BLE001  panic containment: `handle` comes to the same place and says so
+            return None
+
     def handle(self, wire: bytes, request: Request, memo: Memo | None) -> Answer | Later:
         """Answer one message. The result (without ID) may have to be awaited; None means silence."""
         query = read(wire, request)
@@ -48,9 +56,9 @@ class Dispatch:
     def answer(self, query: Query, wire: bytes, request: Request, memo: Memo | None) -> Answer | Later:
         """Answer a message that has been read already, as `handle` does."""
         if memo is not None and query.owner != query.name and _plain(query, wire):
-            out = memo.get(folded(query, wire), request.started, request.sender, query.id)
+            out = memo.get(folded(wire[2:], query.name, query.end - 2), request.started, request.sender, query.id)
             if out is not None:
-                return out[:10] + query.owner + out[10 + len(query.owner) :]
+                return respelt(out, query.owner)
         try:
             result = self.resolve(query)
             if isinstance(result, Reply):
@@ -135,11 +143,6 @@ def failed(query: Query, failure: Failure) -> Reply:
     return reply.replace(edns=Edns(query.edns.size, options=((15, code.to_bytes(2, "big") + text.encode()),)))
 
 
-def folded(query: Query, wire: bytes) -> bytes:
-    """Return the memo key that all spellings of a query share; no query's own octets begin with 0xff (QR is set)."""
-    return b"\xff" + wire[2:12] + query.name + wire[query.end - 4 :]
-
-
 def remember(memo: Memo, query: Query, wire: bytes, out: bytes) -> None:
     """Offer an answer to the memo.
 
@@ -147,7 +150,7 @@ def remember(memo: Memo, query: Query, wire: bytes, out: bytes) -> None:
     repeats no label as it was typed and is too short to have been compressed against the question.
     """
     if query.owner != query.name and len(out) <= 510 and _is_case_blind(query.owner, out):
-        memo.admit(folded(query, wire), query.request, out)
+        memo.admit(folded(wire[2:], query.name, query.end - 2), query.request, out)
     else:
         memo.admit(wire[2:], query.request, out)
 

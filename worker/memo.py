@@ -116,6 +116,19 @@ def _behind_name(wire: bytes, at: int) -> int:
     return at + 1
 
 
+def folded(key: bytes, name: bytes, end: int) -> bytes:
+    """Return the key that all spellings of a query share; `name` is the lower-case one, the question ends at `end`.
+
+    No query's own octets begin with 0xff (QR is set).
+    """
+    return b"\xff" + key[:10] + name + key[end - 4 :]
+
+
+def respelt(out: bytes, owner: bytes) -> bytes:
+    """Return the answer for another spelling of its question's name."""
+    return out[:10] + owner + out[10 + len(owner) :]
+
+
 class Budget:
     """What all memos of a worker may hold together: octets, shared by halves between the generations."""
 
@@ -196,16 +209,26 @@ class Memo:
         entry.index = index = (entry.index + 1) % len(wires)
         return wires[index]
 
+    def is_new(self, key: bytes) -> bool:
+        """Tell whether a key was never seen, and note that it was now: the next time its answer may be kept."""
+        mark = hash(key) ^ self._salt
+        seen = self.budget.seen
+        if mark in seen:
+            return False
+        if len(seen) >= MAX_SEEN:
+            seen.clear()
+        seen.add(mark)
+        return True
+
+    def unsee(self, key: bytes) -> None:
+        """Say that a key that was new still is."""
+        self.budget.seen.discard(hash(key) ^ self._salt)
+
     def admit(self, key: bytes, request: Request, wire: bytes) -> None:
         """Keep an answer if its key was seen before and nothing that took part forbids it."""
         if request.once or request.tsig is not None or len(key) > MAX_KEY_BYTES:
             return
-        mark = hash(key) ^ self._salt
-        seen = self.budget.seen
-        if mark not in seen:
-            if len(seen) >= MAX_SEEN:
-                seen.clear()
-            seen.add(mark)
+        if self.is_new(key):
             return
         known = self.young.get(key)
         if isinstance(known, Entry) and len(known.wires) < known.variants:

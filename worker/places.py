@@ -6,6 +6,7 @@ A place is taken when a connection is accepted, before TLS, and given back by cl
 from __future__ import annotations
 
 import socket
+from abc import ABC, abstractmethod
 from typing import Any
 
 from shardns.config.model import Model, listeners
@@ -32,16 +33,16 @@ class Seated(socket.socket):
         super().close()
 
 
-class Tenant:
+class Tenant(ABC):
     """A connection that may give its place up to a newcomer."""
 
+    @abstractmethod
     def yields(self, server: object, now: float) -> bool:
         """Tell whether it came through this listener and has been idle long enough (`IDLE_S`, `SILENT_S`)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Give it up."""
-        raise NotImplementedError
 
 
 class Places:

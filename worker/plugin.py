@@ -49,11 +49,13 @@ class Plugin(ABC, Generic[O]):
     `mutable`     every attribute that changes after `__init__`, by name, with where its truth lives:
                   "worker" (pools, caches that may differ), "store", "shared" (a `Shared` cell) or "keeper".
     `opens_classes`  the listener lets classes other than IN through (chaos, forward).
+    `transparent` a plain query (see `Source.plain`) and its answer pass unchanged, and nobody could tell that they did.
     """
 
     directive: ClassVar[str] = ""
     repeatable: ClassVar[bool] = False
     opens_classes: ClassVar[bool] = False
+    transparent: ClassVar[bool] = False
     mutable: ClassVar[dict[str, str]] = {}
 
     def __init__(self, options: O, site: Site) -> None:
@@ -78,6 +80,19 @@ class Source(Plugin[O]):
 
         An `async def` only if it really waits. Raises `Failure` subclasses for answers the core shall write.
         """
+
+    @property
+    def takes_plain(self) -> bool:
+        """Whether `plain` may be asked at all; told once, when the chain is built."""
+        return False
+
+    def plain(self, name: bytes, zone: bytes, qtype: int, flags: int, signed: bool) -> Reply | None:
+        """Answer a plain query without a Query: over UDP, no opcode, class IN, no EDNS option, neither DS nor transfer.
+
+        The reply is the one that `answer` gives and may be shared; None where that has to be asked. `zone` is the
+        site's key that the mux found, `flags` the header's second word, `signed` the DO bit.
+        """
+        return None
 
 
 class Layer(Plugin[O]):

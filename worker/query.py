@@ -26,6 +26,11 @@ _KEEP = RD | CD
 _OPCODE = 0x7800
 
 
+def reply_flags(asked: int, flags: int) -> int:
+    """Return the flags of a reply: QR, those given, and what is taken over from the query's."""
+    return QR | flags if asked & _OPCODE else QR | flags | (asked & _KEEP)
+
+
 class Request:
     """One client request: where it came from, and what plugins note about it. The only mutable part of a query.
 
@@ -180,13 +185,8 @@ class Query:
         edns: Edns | None = None,
     ) -> Reply:
         """Return the reply skeleton: QR, opcode, RD and CD as asked (only for opcode QUERY), and the given parts."""
-        word = self.reply_flags(flags | (AA if aa else 0) | (RA if ra else 0))
+        word = reply_flags(self.flags, flags | (AA if aa else 0) | (RA if ra else 0))
         return Reply(rcode, word, answer, authority, additional, edns, (self.flags >> 11) & 15)
-
-    def reply_flags(self, flags: int) -> int:
-        """Return the flags of a reply: QR, those given, and what is taken over from the query."""
-        asked = self.flags
-        return QR | flags if asked & _OPCODE else QR | flags | (asked & _KEEP)
 
     def ask(
         self,

@@ -30,7 +30,8 @@ MAX_LOOKUPS = 64  # follow-up lookups of one request, all together: each may wan
 class Site:
     """`zones` are the block's keys (wire names) in file order, `view` the name of its view.
 
-    `plugins` are the chain's members (sources, layers), `members` all plugin objects of the block.
+    `plugins` are the chain's members (sources, layers), `members` all plugin objects of the block. `plain` is the
+    source that plain queries may be brought to directly, where nothing before it cares.
     """
 
     def __init__(self, block: ServerBlock, generation: Generation) -> None:
@@ -44,6 +45,7 @@ class Site:
         self.describers: list[Metadata] = []
         self.collects_metadata = False
         self.opens_classes = False
+        self.plain: Source[Any] | None = None
         self.step: Step
         self._below: dict[int, Step] = {}
 
@@ -56,6 +58,8 @@ class Site:
         self.collects_metadata = any(m.directive == "metadata" for m in members)
         self.opens_classes = any(m.opens_classes for m in members)
         self.step, self._below = compile_chain(self.plugins)
+        first = next((m for m in self.plugins if not m.transparent), None)
+        self.plain = first if isinstance(first, Source) and first.takes_plain and not self.gates else None
 
     def find(self, directive: str) -> Plugin[Any] | None:
         """Return the block's plugin object of that directive."""

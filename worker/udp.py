@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from .burst import NAME, PAYLOAD, ROWS, SIZE, Burst, Outbox
 from .dispatch import Answer, Dispatch, Later
 from .memo import Budget, Entry, Memo
+from .plain import Plain
 from .query import Request
 from .turn import turn
 
@@ -49,6 +50,8 @@ class UdpSocket:
         self.outbox = Outbox(self.burst)
         if self.listener.overflow is not None:
             self.burst.overflow = self.listener.overflow(self.burst)
+        plain = Plain(self.listener)
+        self.plain = plain if plain.open and self.burst.overflow is None else None
         self.dual = sock.family == socket.AF_INET6
         self.memos = (Memo(budget), Memo(budget)) if budget is not None else None  # IPv4, IPv6
         self._slices = [
@@ -87,7 +90,7 @@ class UdpSocket:
         dual = self.dual
         dirty = self.worker.budget.dirty if self.worker.budget is not None else []
         for row, start, base, size_at, at, length_at, family_at, family_end in self._slices[:count]:
-            key = bytes(data[start : base + sizes[size_at]])
+            key = data[start : base + sizes[size_at]]
             if dual and names[family_at:family_end] != _MAPPED:
                 found = young6.get(key)
                 family = 2
@@ -125,9 +128,13 @@ class UdpSocket:
     def _slow(self, row: int, key: bytes, found: bytes | Entry | None, family: int, now: float) -> Answer:
         """Answer what is not a plain memo hit; None where nothing is sent now."""
         burst = self.burst
-        sender = burst.sender(row)
         memos = self.memo_pair()
         memo = memos[family - 1] if memos else None
+        if found is None and self.plain is not None and (memo is None or key not in memo.old):
+            plain = self.dispatch.plain(self.plain, key, family, memo)
+            if plain is not None:
+                return plain
+        sender = burst.sender(row)
         base = row * SIZE
         if memo is not None and (found is not None or memo.old):
             ident = (burst.data[base] << 8) | burst.data[base + 1]
@@ -137,7 +144,7 @@ class UdpSocket:
                 answer = memo.get(key, now, sender, ident)
             if answer is not None:
                 return answer
-        wire = bytes(burst.data[base : base + 2]) + key
+        wire = burst.data[base : base + 2] + key
         request = Request(self.listener, sender, family, "udp", now, len(wire))
         result = self.dispatch.handle(wire, request, memo)
         if result is None or isinstance(result, bytes):

@@ -11,7 +11,7 @@ from functools import partial
 from typing import ClassVar
 
 from shardns.worker.plugin import Layer, Service, Steps
-from shardns.worker.query import Query
+from shardns.worker.query import Query, reply_flags
 from shardns.worker.reply import Reply
 from shardns.worker.scope import Scope
 from shardns.worker.store.cache import CacheStore
@@ -114,7 +114,7 @@ class Cache(Layer[Options], Service[Options]):
         flags = AA | (RA if item.flags & RECURSIVE else 0)
         if item.flags & AUTHENTIC and (query.flags & AD or query.do):
             flags |= AD
-        return FilledReply(item.rcode, query.reply_flags(flags), item.template, ttl, query.opcode)
+        return FilledReply(item.rcode, reply_flags(query.flags, flags), item.template, ttl, query.opcode)
 
     # The keeper ----------------------------------------------------------------------------------------------------
 

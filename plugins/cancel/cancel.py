@@ -27,6 +27,7 @@ class Cancel(Source[Options]):
 
     directive = "cancel"
     repeatable = True
+    transparent = True
     clock = staticmethod(time.monotonic)
 
     def answer(self, query: Query) -> Outcome:

@@ -42,6 +42,7 @@ class Errors(Layer[Options], Service[Options]):
 
     directive = "errors"
     repeatable = True
+    transparent = True
     mutable: ClassVar[dict[str, str]] = {"windows": "keeper", "scope": "keeper"}
 
     def prepare(self) -> None:

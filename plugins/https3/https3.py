@@ -4,34 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from shardns.config.errors import Refuse
-from shardns.config.schema import Prop, Schema
-from shardns.config.values import INTEGER
+from shardns.config.limits import limit
+from shardns.config.schema import Schema
 from shardns.worker.plugin import Plugin
-
-
-def _count(name: str) -> INTEGER:
-    return INTEGER(
-        0,
-        located=True,
-        below=f"{name} must be a non-negative integer: {{}}",
-        invalid=f"invalid {name} value '{{}}': {{error}}",
-    )
-
-
-def _twice(name: str) -> Refuse:
-    return Refuse(f"{name} already defined for this server block", located=True)
 
 
 class Options(Schema, repeat="first"):
     """Bounds the connections and streams of clients of DNS over HTTP/3."""
 
-    max_streams: Annotated[int, Prop(_count("max_streams"), repeat="once", twice=_twice("max_streams"))] = 256
+    max_streams: Annotated[int, limit("max_streams")] = 256
     "Streams that a connection may have open; 0 leaves it to the QUIC library (128)."
 
-    max_connections: Annotated[int, Prop(_count("max_connections"), repeat="once", twice=_twice("max_connections"))] = (
-        200
-    )
+    max_connections: Annotated[int, limit("max_connections")] = 200
     "Connections of the listening address at a time; 0 is no bound."
 
 

@@ -27,6 +27,7 @@ class Nsid(Layer[Options]):
 
     directive = "nsid"
     repeatable = True
+    transparent = True
 
     def prepare(self) -> None:
         """Settle the identifier."""

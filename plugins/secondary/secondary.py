@@ -40,9 +40,9 @@ class Secondary(Authority[tuple[Options, ...]], Service[tuple[Options, ...]]):
         self.log = self.site.logger("file")  # where the reference logs what happens to queries
         self.zones = followed(self.options)
         self.origins = frozenset(self.zones)
-        self.direct = self.found_by_mux()
         self.falls = falls_through(self.options)
         self.catalogs = [zone for zone in self.zones.values() if zone.members is not None]
+        self.direct = self.found_by_mux() and not self.catalogs
         self.member_hosts = frozenset(host for zone in self.catalogs for host in zone.hosts)
         self.followers: dict[bytes, Follower] = {}
         self.scope: Scope | None = None

@@ -33,6 +33,7 @@ class Transfer(Source[tuple[Options, ...]]):
 
     directive = "transfer"
     repeatable = True
+    transparent = True
 
     def prepare(self) -> None:
         """Know the rule of each zone; of several lines for one zone the first counts."""

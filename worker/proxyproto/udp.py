@@ -44,7 +44,7 @@ class ProxiedUdpSocket(UdpSocket):
         for row in range(count):
             base = row * size
             sender = burst.sender(row)
-            opened = self.datagrams.open(bytes(data[base : base + sizes[16 * row + burst.SIZE_AT]]), sender, now)
+            opened = self.datagrams.open(data[base : base + sizes[16 * row + burst.SIZE_AT]], sender, now)
             if opened is None:
                 continue
             wire, client = opened

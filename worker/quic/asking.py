@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import abstractmethod
 from typing import TYPE_CHECKING, cast
 
 from ..query import Request
@@ -27,9 +28,9 @@ class Asking(Peer):
         self._sender = b""
         self._peer, self._family = way.peer, way.family
 
+    @abstractmethod
     def resolve(self, stream: int, wire: bytes, now: float) -> None:
         """Have a query answered."""
-        raise NotImplementedError
 
     def ask(self, stream: int, wire: bytes, now: float) -> None:
         """Have a query answered, now or where too many wait for their answers when it is its turn."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -43,7 +44,7 @@ OWED_S = 4.0  # for queries that were under way when the drain began; less than 
 LINGER_S = 0.2  # for the first query of a client that connects while we leave
 
 
-class Peer:
+class Peer(ABC):
     """One connection. `open` are requests that are not whole yet, by stream, the oldest first."""
 
     excess_code: ClassVar[int]
@@ -71,31 +72,31 @@ class Peer:
 
     # What the protocols say ---------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
+    def begin(self) -> None:  # noqa: B027  one protocol has something to do then
         """The handshake is over."""
 
+    @abstractmethod
     def data(self, stream: int, data: bytes, end: bool) -> None:
         """Take octets of a stream."""
-        raise NotImplementedError
 
-    def other(self, event: QuicEvent) -> None:
+    def other(self, event: QuicEvent) -> None:  # noqa: B027  likewise
         """Take an event that only one protocol looks at."""
 
     def kept(self) -> int:
         """Return the octets of requests that have come and are not answered."""
         return sum(self.waiting.values()) + sum(inflow.size for inflow in self.open.values())
 
+    @abstractmethod
     def in_turn(self, stream: int, wire: bytes) -> None:
         """Have a query answered that has waited in line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cancelled(self, stream: int) -> None:
         """The client gave a stream up."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stalled(self, stream: int) -> None:
         """A request did not come in time."""
-        raise NotImplementedError
 
     # Datagrams ----------------------------------------------------------------------------------------------------
 

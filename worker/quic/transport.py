@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aioquic import tls
+from aioquic._buffer import Buffer
 from aioquic.quic.connection import (
     CONNECTION_LIMIT_FRAME_CAPACITY,
     MAX_STREAM_DATA_FRAME_CAPACITY,
@@ -32,7 +33,6 @@ from .cids import reset_token
 from .credentials import WINDOW_BYTES
 
 if TYPE_CHECKING:
-    from aioquic._buffer import Buffer
     from aioquic.quic.connection import QuicNetworkPath
     from aioquic.quic.packet_builder import QuicPacketBuilder
     from aioquic.quic.recovery import QuicPacketSpace
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 MAX_CRYPTO_BYTES = 1 << 16  # of a client's handshake messages
 BUFFERED_BYTES = 1 << 17  # of a connection that may lie beyond a gap before credit is withheld
+SMALL_BYTES = 1024  # of our handshake messages that are no certificate
 MOST_CIDS = 4  # of a connection at a time
 MOST_GAPS = 128  # in what came of a stream; the largest request fits into 60 packets
 GAP_BYTES = 128  # what we need to remember one
@@ -174,7 +175,15 @@ class Transport(QuicConnection):
 
     def _initialize(self, peer_cid: bytes) -> None:
         super()._initialize(peer_cid)
+        # The library's are 16 KiB each; only the certificate takes more than this, and only until it was shown.
+        for epoch in (tls.Epoch.INITIAL, tls.Epoch.ONE_RTT):
+            self._crypto_buffers[epoch] = Buffer(capacity=SMALL_BYTES)
         self.tls._request_client_certificate = self._credentials.client_auth != "nocert"
+
+    def _discard_epoch(self, epoch: tls.Epoch) -> None:
+        super()._discard_epoch(epoch)
+        if epoch is tls.Epoch.HANDSHAKE:
+            self._crypto_buffers[epoch] = Buffer(capacity=SMALL_BYTES)
 
     def _replenish_connection_ids(self) -> None:
         while len(self._host_cids) < min(MOST_CIDS, self._remote_active_connection_id_limit):
@@ -261,9 +270,19 @@ class Transport(QuicConnection):
 
 
 class Frames(dict[int, tuple[Any, Any]]):
-    """What the library looks handlers of frames up in: `seen` counts them."""
+    """What the library looks handlers of frames up in: `seen` counts them.
+
+    The library makes a set of epochs for each frame of each connection, 7 KiB; these here are shared.
+    """
 
     seen = 0
+    _epochs: ClassVar[dict[frozenset[tls.Epoch], frozenset[tls.Epoch]]] = {}
+
+    def __init__(self, handlers: dict[int, tuple[Any, frozenset[tls.Epoch]]]) -> None:
+        shared = self._epochs
+        super().__init__(
+            {kind: (handler, shared.setdefault(epochs, epochs)) for kind, (handler, epochs) in handlers.items()}
+        )
 
     def __getitem__(self, kind: int) -> tuple[Any, Any]:
         self.seen += 1

@@ -24,9 +24,9 @@ _FIXED = struct.Struct("!HHIH")
 _ECHOED: Final = 0x03B0  # TC RD RA AD CD survive in a reject; AA and Z do not
 MAX_POINTERS: Final = 126  # bounds the walk through compression pointers
 _MAX_KNOWN: Final = 4096
-_KNOWN_OPTS: dict[bytes, Edns] = {}
+KNOWN_OPTS: Final[dict[bytes, Edns]] = {}  # OPT records without options, by their octets
 # Header without ID → flags, number of records: those of the additional section, plus 256 times the others.
-_KNOWN_HEADERS: dict[bytes, tuple[int, int]] = {}
+KNOWN_HEADERS: Final[dict[bytes, tuple[int, int]]] = {}
 _OTHERS: Final = 256
 
 
@@ -52,12 +52,12 @@ def read(wire: bytes, request: Request) -> Query | bytes | None:
     `owner` (the core answers SERVFAIL).
     """
     # Hot path: a header seen before, a plain name, then nothing or one OPT without surprises. 1.0 µs.
-    known = _KNOWN_HEADERS.get(wire[2:12])
+    known = KNOWN_HEADERS.get(wire[2:12])
     if known is None:
         rejected = _screen(wire)
         if rejected is not None or len(wire) < 12 or wire[2] & 0x80:
             return rejected
-        known = _KNOWN_HEADERS[wire[2:12]]
+        known = KNOWN_HEADERS[wire[2:12]]
     flags, records = known
     try:
         at = 12
@@ -76,7 +76,7 @@ def read(wire: bytes, request: Request) -> Query | bytes | None:
             (wire[at + 1] << 8) | wire[at + 2], (wire[at + 3] << 8) | wire[at + 4], None, wire, end,
         )  # fmt: skip
         if records:
-            found = _KNOWN_OPTS.get(wire[end:]) if records < _OTHERS else None
+            found = KNOWN_OPTS.get(wire[end:]) if records < _OTHERS else None
             query.edns = found or _additional(wire, end, request, records)
         return query
     except (IndexError, Malformed, ValueError):
@@ -97,9 +97,9 @@ def _screen(wire: bytes) -> bytes | None:
         return reject(wire, Rcode.NOTIMP, opcode)
     if qdcount != 1 or ancount > 1 or nscount > 1 or arcount > 2:
         return reject(wire, Rcode.FORMERR)
-    if len(_KNOWN_HEADERS) >= _MAX_KNOWN:
-        _KNOWN_HEADERS.clear()
-    _KNOWN_HEADERS[wire[2:12]] = (flags, arcount + _OTHERS * (ancount + nscount))
+    if len(KNOWN_HEADERS) >= _MAX_KNOWN:
+        KNOWN_HEADERS.clear()
+    KNOWN_HEADERS[wire[2:12]] = (flags, arcount + _OTHERS * (ancount + nscount))
     return None
 
 
@@ -198,8 +198,8 @@ def _additional(wire: bytes, at: int, request: Request, count: int) -> Edns | No
                 request.wire = wire
             check_rdata(wire, body + 10, length, rtype)
         at = body + 10 + length
-    if found is not None and not found.options and count == 1 and at == len(wire) and len(_KNOWN_OPTS) < _MAX_KNOWN:
-        _KNOWN_OPTS[wire[start:]] = found
+    if found is not None and not found.options and count == 1 and at == len(wire) and len(KNOWN_OPTS) < _MAX_KNOWN:
+        KNOWN_OPTS[wire[start:]] = found
     return found
 
 
