@@ -25,7 +25,6 @@ from shardns.worker.wire.names import ROOT, from_text, within
 
 from .flags import Flag, FlagError, HelpWanted, Parsed, parse_anywhere
 from .remote import NoServer, ask
-from .tools import piped
 
 USAGE: Final = (
     "cache list [-conf FILE] [--json] [NAME [--subtree]]",
@@ -63,7 +62,7 @@ def cache(words: Sequence[str]) -> int:
         parsed = parse_anywhere((_CONF, *flags), words[1:])
         if not least <= len(parsed.rest) <= most:
             raise FlagError(f"cache {words[0]}: wrong number of arguments")
-        return piped(command, parsed)
+        return command(parsed)
     except HelpWanted:
         print(_usage(), file=sys.stderr)
         return 0
@@ -73,6 +72,8 @@ def cache(words: Sequence[str]) -> int:
     except (NoServer, Trouble) as error:
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader went away, not the server
+        raise
     except (OSError, lmdb.Error) as error:
         print(f"cache {words[0]}: {error}", file=sys.stderr)
         return 1

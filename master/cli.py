@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from shardns.plugins import order
 from shardns.worker import log
@@ -43,7 +45,7 @@ def main(line: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
     words = list(sys.argv[1:] if line is None else line)
     if words and words[0] in COMMANDS:
-        return COMMANDS[words[0]](words[1:])
+        return _piped(partial(COMMANDS[words[0]], words[1:]))
     try:
         parsed = parse(FLAGS, words)
         _judge(parsed)
@@ -55,12 +57,27 @@ def main(line: Sequence[str] | None = None) -> int:
         now = time.strftime("%Y/%m/%d %H:%M:%S")
         return _complain(f"{now} extra command line arguments: [{' '.join(parsed.rest)}]", 1)
     if parsed.on("version"):
-        print("\n".join(banner.version_lines()))
-        return 0
+        return _piped(partial(_show, "\n".join(banner.version_lines())))
     if parsed.on("plugins"):
-        print("\n".join(sorted(order(), key=lambda name: (name == "on", name))) + "\n")
-        return 0
+        return _piped(partial(_show, "\n".join(sorted(order(), key=lambda name: (name == "on", name))) + "\n"))
     return _serve(parsed)
+
+
+def _piped(command: Callable[[], int]) -> int:
+    """Run a command whose reader may go away, as `head` does."""
+    try:
+        status = command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered must not be written to the broken pipe when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _show(text: str) -> int:
+    print(text)
+    return 0
 
 
 def _judge(parsed: Parsed) -> None:

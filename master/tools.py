@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from shardns.config.check import problems_json, report, report_json
 from shardns.config.convert import to_corefile, to_toml
@@ -80,18 +79,6 @@ def explain(line: Sequence[str]) -> int:
         return 1
     print(help_text(name, schema).rstrip("\n"))
     return 0
-
-
-def piped(command: Callable[[Parsed], int], parsed: Parsed) -> int:
-    """Run a command whose reader may go away, as `head` does."""
-    try:
-        status = command(parsed)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # What is still buffered must not be written to the broken pipe when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return status
 
 
 def _parsed(

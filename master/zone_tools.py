@@ -16,7 +16,6 @@ from shardns.worker.zone.rules import step
 from shardns.worker.zone.sources import Sources
 
 from .flags import Flag, FlagError, HelpWanted, Parsed, parse_anywhere
-from .tools import piped
 
 USAGE: Final = (
     "zone check [--json] [--previous OLD] FILE [ORIGIN]",
@@ -41,7 +40,7 @@ def zone(line: Sequence[str]) -> int:
             parsed = parse_anywhere(flags, line[1:])
             if not least <= len(parsed.rest) <= least + 1:
                 raise FlagError(f"zone {line[0]}: wrong number of arguments")
-            return piped(command, parsed)
+            return command(parsed)
         parse_anywhere((), line)
         raise FlagError(f"zone: unknown command {line[0]!r}" if line else "zone: expected check, print or diff")
     except HelpWanted:

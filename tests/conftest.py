@@ -18,10 +18,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     This hides what fails now and then: a test of "nothing lost" proves one clean run of three. Look at the count of
     reruns in the last line, and run such a test with `-p no:rerunfailures` to see every failure.
     """
-    items.sort(key=_expected_s, reverse=True)
     for item in items:
+        if item.get_closest_marker("soak") is not None:
+            item.add_marker(pytest.mark.long)
         if item.get_closest_marker("system") is not None:
             item.add_marker(pytest.mark.flaky(reruns=RERUNS, reruns_delay=1))
+    items.sort(key=_expected_s, reverse=True)
 
 
 def _expected_s(item: pytest.Item) -> float:

@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(LIMIT_S
     ("options", "memo"),
     [
         pytest.param("", "on", id="default-workers"),
-        pytest.param("", "off", id="default-workers-memo-off", marks=pytest.mark.long),
-        pytest.param("--workers 4", "on", id="four-workers", marks=pytest.mark.long),
+        pytest.param("", "off", id="default-workers-memo-off", marks=pytest.mark.soak),
+        pytest.param("--workers 4", "on", id="four-workers", marks=pytest.mark.soak),
         pytest.param("--workers 4", "off", id="four-workers-memo-off", marks=pytest.mark.long),
     ],
 )

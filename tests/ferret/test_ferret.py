@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(LIMIT_S + 60)]
 @pytest.mark.parametrize(
     ("options", "memo", "limit"),
     [
-        pytest.param("", "on", 500, id="first-500"),
+        pytest.param("", "on", 500, id="first-500", marks=pytest.mark.brief),
         pytest.param("", "on", 0, id="all", marks=pytest.mark.long),
         pytest.param("--workers 4", "off", 0, id="all-four-workers-memo-off", marks=pytest.mark.long),
     ],

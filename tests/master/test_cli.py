@@ -1,6 +1,9 @@
 """What the command prints without serving (spec core §9, checks 1-5)."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +117,17 @@ def test_reload_needs_a_server(tmp_path: Path, capsys: Captured, monkeypatch: py
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     assert main(["reload", "-conf", str(tmp_path / "Corefile")]) == 1
     assert "no running server found" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["help", "forward"], ["-plugins"], ["check", "config/examples/Corefile"]])
+def test_a_reader_that_goes_away_is_no_reason_to_complain(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        code = f"import sys; from shardns.master.cli import main; sys.exit(main({words}))"
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")

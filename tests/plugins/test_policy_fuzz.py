@@ -77,7 +77,9 @@ class Draw(random.Random):
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "seconds", [pytest.param(3, marks=pytest.mark.brief), pytest.param(60, marks=pytest.mark.long)]
+)
 def test_no_configuration_panics(seconds: float, tmp_path: object, capfd: pytest.CaptureFixture[str]) -> None:
     search = f"{tmp_path}/resolv.conf"
     with open(search, "w") as file:

@@ -76,7 +76,8 @@ def flooded(server: Server, seconds: float, zone: str, times: int, bound_mib: fl
     healthy(server, pids)
 
 
-SHORT, FULL = 4, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(200)])
+SHORT = pytest.param(4, marks=pytest.mark.brief)
+FULL = pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(200)])
 
 
 @pytest.mark.parametrize("seconds", [SHORT, FULL])
@@ -97,7 +98,7 @@ def caching(port: int, upstream: int) -> str:
     )
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.timeout(400)
 def test_a_million_names_in_the_cache(make: Make) -> None:
     upstream = start(make)

@@ -39,7 +39,7 @@ def entries(server: Server) -> int:
     return len(cache(server, "list").stdout.splitlines())
 
 
-@pytest.mark.parametrize("seconds", [20, pytest.param(300, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("seconds", [20, pytest.param(300, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
 def test_a_flood_neither_grows_a_full_cache_nor_drives_out_what_is_asked_for(make: Make, seconds: float) -> None:
     with Upstream(ttl=3600) as upstream:
         server = make()

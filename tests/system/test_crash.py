@@ -99,6 +99,7 @@ def crash_all(make: Make, seconds: int, rounds: int) -> None:
 
 
 @needs_dnsperf
+@pytest.mark.brief
 def test_two_crashes_of_each_process_cost_hardly_an_answer(make: Make) -> None:
     crash_all(make, seconds=8, rounds=2)
 

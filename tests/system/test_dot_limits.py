@@ -170,7 +170,7 @@ class Client:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("count", [3, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [pytest.param(3, marks=pytest.mark.brief), pytest.param(20, marks=pytest.mark.long)])
 def test_reloads_cost_no_query_of_a_client_that_tries_once_more(make: Make, count: int) -> None:
     server = start(make)
     clients = [Client(server.port) for _ in range(8)]

@@ -139,7 +139,7 @@ def test_flapping_upstreams_leak_nothing(make: Make) -> None:
     flap(make, 30)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_flapping_upstreams_leak_nothing_for_long(make: Make) -> None:
     flap(make, 600)

@@ -212,7 +212,10 @@ def used(server: Server) -> tuple[int, int]:
     return sum(one.num_fds() for one in processes), sum(one.memory_full_info().uss for one in processes)
 
 
-@pytest.mark.parametrize("seconds", [12, pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(240)])])
+@pytest.mark.parametrize(
+    "seconds",
+    [pytest.param(12, marks=pytest.mark.brief), pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(240)])],
+)
 @pytest.mark.parametrize("transport", ["tls", "https"])
 def test_descriptors_and_memory_stay_flat_while_an_upstream_flaps(
     transport: str, seconds: int, tmp_path: Path, pair: Pair

@@ -120,7 +120,7 @@ def test_a_place_is_free_again_when_its_client_has_gone(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    "count", [300, pytest.param(5000, marks=[pytest.mark.long, pytest.mark.timeout(1200)], id="5000")]
+    "count", [300, pytest.param(5000, marks=[pytest.mark.soak, pytest.mark.timeout(1200)], id="5000")]
 )
 def test_connections_that_ask_nothing_leave_room_for_those_who_ask(quic: Quic, count: int) -> None:
     before = memory_mib(quic.server.pid)

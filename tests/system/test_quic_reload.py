@@ -57,7 +57,10 @@ class Asker(threading.Thread):
         client.close()
 
 
-@pytest.mark.parametrize("count", [5, pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize(
+    "count",
+    [pytest.param(5, marks=pytest.mark.brief), pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(600)])],
+)
 def test_no_query_is_lost_over_reloads_by_clients_that_try_twice(quic: Quic, count: int) -> None:
     askers = [Asker(quic.port) for _ in range(4)]
     for asker in askers:

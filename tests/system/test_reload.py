@@ -21,7 +21,10 @@ pytestmark = [
 ]
 
 DEFAULT_BUFFER = "from shardns.master import where; where.RECEIVE_BYTES = 212992 // 2"  # the kernel doubles it
-LENGTHS = [pytest.param(6, 5.0, id="short"), pytest.param(30, 30.0, id="long", marks=pytest.mark.long)]
+LENGTHS = [
+    pytest.param(6, 5.0, id="short", marks=pytest.mark.brief),
+    pytest.param(30, 30.0, id="long", marks=pytest.mark.long),
+]
 
 
 class Reloads:
@@ -76,7 +79,7 @@ def test_no_query_is_lost_in_reloads(make: Make, count: int, seconds: float) -> 
 @pytest.mark.parametrize(
     ("count", "seconds", "rate"),
     [
-        pytest.param(6, 5.0, 8_000, id="short"),
+        pytest.param(6, 5.0, 8_000, id="short", marks=pytest.mark.brief),
         pytest.param(30, 30.0, 20_000, id="long", marks=pytest.mark.long),
     ],
 )

@@ -67,7 +67,7 @@ class Pipeliner:
             time.sleep(AHEAD / self.rate)
 
 
-@pytest.mark.parametrize("count", [5, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [pytest.param(5, marks=pytest.mark.brief), pytest.param(30, marks=pytest.mark.long)])
 def test_pipelined_connections_end_behind_whole_answers(server: Server, count: int) -> None:
     clients = [Pipeliner(server.port) for _ in range(4)]
     threads = [threading.Thread(target=client.run) for client in clients]

@@ -30,7 +30,7 @@ def shape(server: Server) -> tuple[int, int, int]:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [pytest.param(1, marks=pytest.mark.brief), pytest.param(6, marks=pytest.mark.long)])
 def test_growing_and_shrinking_lose_nothing(make: Make, rounds: int) -> None:
     server = make().start()
     n = 1
