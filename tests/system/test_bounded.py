@@ -76,8 +76,7 @@ def flooded(server: Server, seconds: float, zone: str, times: int, bound_mib: fl
     healthy(server, pids)
 
 
-SHORT = pytest.param(4, marks=pytest.mark.brief)
-FULL = pytest.param(60, marks=[pytest.mark.long, pytest.mark.timeout(200)])
+SHORT, FULL = 4, pytest.param(60, marks=[pytest.mark.soak, pytest.mark.timeout(200)])
 
 
 @pytest.mark.parametrize("seconds", [SHORT, FULL])

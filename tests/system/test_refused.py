@@ -108,7 +108,7 @@ def state(server: Server) -> object:
 
 @pytest.mark.timeout(150)
 @pytest.mark.skipif(not has_dnsperf(), reason="dnsperf is not installed")
-@pytest.mark.parametrize("count", [pytest.param(16, marks=pytest.mark.brief), pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [16, pytest.param(50, marks=pytest.mark.soak)])
 def test_a_refused_reload_changes_nothing(make: Make, count: int) -> None:
     server = make(before=DYING).start()
     assert server.ask() == {1}
