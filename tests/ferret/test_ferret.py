@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(LIMIT_S + 60)]
     [
         pytest.param("", "on", 500, id="first-500", marks=pytest.mark.brief),
         pytest.param("", "on", 0, id="all", marks=pytest.mark.long),
-        pytest.param("--workers 4", "off", 0, id="all-four-workers-memo-off", marks=pytest.mark.long),
+        pytest.param("--workers 4", "off", 0, id="all-four-workers-memo-off", marks=pytest.mark.soak),
     ],
 )
 def test_every_case_passes(options: str, memo: str, limit: int, tmp_path: Path) -> None:

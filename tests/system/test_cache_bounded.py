@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +24,7 @@ pytestmark = pytest.mark.system
 
 CAPACITY = 1024  # the least that `cache` takes
 HOT = [f"hot{n}.example.org." for n in range(150)]
+EVERY_S = 2.0
 PINNED_MIB = 4  # pages that a reader on a busy machine keeps from being used again
 COREFILE = """.:{port} {{
     bind 127.0.0.1
@@ -39,6 +45,25 @@ def entries(server: Server) -> int:
     return len(cache(server, "list").stdout.splitlines())
 
 
+@contextmanager
+def asking(sock: socket.socket) -> Iterator[None]:
+    """Go on asking for the hot names now and then, as long as the block runs."""
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(EVERY_S):
+            for name in HOT:
+                version(sock, name)
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask)
+        try:
+            yield
+        finally:
+            over.set()
+        asked.result()
+
+
 @pytest.mark.parametrize("seconds", [20, pytest.param(300, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
 def test_a_flood_neither_grows_a_full_cache_nor_drives_out_what_is_asked_for(make: Make, seconds: float) -> None:
     with Upstream(ttl=3600) as upstream:
@@ -54,7 +79,8 @@ def test_a_flood_neither_grows_a_full_cache_nor_drives_out_what_is_asked_for(mak
             assert CAPACITY * 0.9 < entries(server) <= CAPACITY
             flood = Flood(server.port, seconds, "second.example")
             try:
-                most = peak_mib(server, flood)
+                with asking(socks[0]):
+                    most = peak_mib(server, flood)
                 sent, answered = flood.outcome()
             finally:
                 flood.close()

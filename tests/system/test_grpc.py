@@ -350,7 +350,7 @@ def test_a_header_of_a_proxy_names_the_client(served: Served) -> None:
 
 @pytest.mark.parametrize(
     "times",
-    [pytest.param(5, marks=pytest.mark.brief), pytest.param(20, marks=[pytest.mark.long, pytest.mark.timeout(300)])],
+    [5, pytest.param(20, marks=[pytest.mark.soak, pytest.mark.timeout(300)])],
 )
 def test_a_reload_loses_no_call(make: Make, times: int) -> None:
     stop = threading.Event()

@@ -87,12 +87,12 @@ def knot(folder: Path, *options: str) -> None:
         pytest.param(bind, (), id="bind-nsec"),
         pytest.param(bind, ("-3", "aabbccdd", "-H", "3"), id="bind-nsec3"),
         pytest.param(bind, ("-3", "-", "-A"), id="bind-opt-out"),
-        pytest.param(ldns, (), id="ldns-nsec"),
+        pytest.param(ldns, (), id="ldns-nsec", marks=pytest.mark.soak),
         pytest.param(ldns, ("-n", "-s", "ab", "-t", "1"), id="ldns-nsec3"),
-        pytest.param(ldns, ("-n", "-p"), id="ldns-opt-out"),
+        pytest.param(ldns, ("-n", "-p"), id="ldns-opt-out", marks=pytest.mark.soak),
         pytest.param(knot, (), id="knot-nsec"),
-        pytest.param(knot, ("nsec3: on", "nsec3-iterations: 0"), id="knot-nsec3"),
-        pytest.param(knot, ("nsec3: on", "nsec3-opt-out: on"), id="knot-opt-out"),
+        pytest.param(knot, ("nsec3: on", "nsec3-iterations: 0"), id="knot-nsec3", marks=pytest.mark.soak),
+        pytest.param(knot, ("nsec3: on", "nsec3-opt-out: on"), id="knot-opt-out", marks=pytest.mark.soak),
     ],
 )
 def test_a_validator_accepts_the_answers_for_all_names(
