@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from math import inf
+from typing import ClassVar, NamedTuple
 
 from shardns.worker.classify import Kind, classify
 from shardns.worker.metrics import Counter, Gauge
@@ -24,9 +26,18 @@ from .load import load_keys
 from .options import Options
 from .signatures import ORIGINAL_TTL_S, Signatures
 
+MAX_AUTHORITIES = 256  # authority sections that are kept with their signatures; mostly one a zone
 entries = Gauge("dnssec_cache_entries", "The number of elements in the dnssec cache.", ("server", "type"), merge="sum")
 hits = Counter("dnssec_cache_hits_total", "The count of cache hits.", ("server",))
 misses = Counter("dnssec_cache_misses_total", "The count of cache misses.", ("server",))
+
+
+class Signed(NamedTuple):
+    """A section with its signatures, of so many sets, and until when (s since 1970) it may be used."""
+
+    section: Section
+    until: float
+    sets: int
 
 
 class Dnssec(Layer[Options]):
@@ -34,6 +45,7 @@ class Dnssec(Layer[Options]):
 
     directive = "dnssec"
     repeatable = True
+    mutable: ClassVar[dict[str, str]] = {"authorities": "worker"}
 
     def prepare(self) -> None:
         """Read the keys and share the work among them."""
@@ -45,6 +57,7 @@ class Dnssec(Layer[Options]):
         self.entry_points = entry_points if split else self.keys
         self.zone_keys = zone_keys if split else self.keys
         self.signatures = Signatures(self.options.cache_capacity, time.time)
+        self.authorities: dict[bytes, Signed] = {}
 
     def around(self, query: Query) -> Steps:
         """Answer for the keys, sign what comes from below."""
@@ -92,7 +105,7 @@ class Signing:
         else:
             signed = reply.replace(
                 answer=self._section(reply.answer),
-                authority=self._section(reply.authority),
+                authority=self._authority(reply.authority),
                 additional=self._section(reply.additional),
             )
         self.count()
@@ -136,6 +149,28 @@ class Signing:
                 more += self.by(self.plugin.zone_keys, zone, _joined(group), group[0].ttl)
         return Section([*section, *more]) if more else section
 
+    def _authority(self, section: Section) -> Section:
+        """Return an authority section as `_section` does; most answers have the NS records of the zone, signed once."""
+        if not section:
+            return section
+        authorities, signatures = self.plugin.authorities, self.plugin.signatures
+        known = authorities.get(section.wire)
+        if known is not None and known.until > time.time():
+            signatures.hits += known.sets
+        else:
+            outer, self.until = self.until, None
+            before = signatures.hits + signatures.misses
+            signed = self._section(section)
+            sets = signatures.hits + signatures.misses - before
+            known = Signed(signed, inf if self.until is None else self.until, sets)
+            self.until = outer
+            if len(authorities) >= MAX_AUTHORITIES:
+                authorities.clear()
+            authorities[section.wire] = known
+        if self.until is None or known.until < self.until:
+            self.until = known.until
+        return known.section
+
     def by(self, keys: Sequence[KeyPair], zone: bytes, rrset: RRset, ttl: int) -> list[RRset]:
         """Return the signatures of a set as a list of at most one RRset."""
         made, until = self.plugin.signatures.sign(keys, zone, rrset, ttl)
@@ -156,7 +191,7 @@ class Signing:
         if made:
             misses.inc(server, by=made)
         request.series += [hits.cell(server)] * (found + made)
-        if self.until is not None:
+        if self.until is not None and self.until < inf:
             until = time.monotonic() + self.until - time.time()
             request.hold(until, until)
 

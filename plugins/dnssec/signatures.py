@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -31,7 +32,7 @@ class Signatures:
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
         self.capacity = max(capacity // _SHARDS, _LEAST) * _SHARDS
         self.clock = clock
-        self.kept: dict[Mark, Made] = {}
+        self.kept: OrderedDict[Mark, Made] = OrderedDict()  # whose first one is found at once, unlike a dict's
         self.next_sweep = clock() + SWEEP_S
         self.hits = 0
         self.misses = 0
@@ -70,5 +71,5 @@ class Signatures:
             for old in [m for m, m_made in self.kept.items() if not m_made[1] <= now + RESERVE_S <= m_made[2]]:
                 del self.kept[old]
         if len(self.kept) >= self.capacity and mark not in self.kept:
-            del self.kept[next(iter(self.kept))]
+            self.kept.popitem(last=False)
         self.kept[mark] = made
