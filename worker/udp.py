@@ -88,6 +88,7 @@ class UdpSocket:
         young4 = memos[0].young if memos else {}
         young6 = memos[1].young if memos and self.dual else young4
         dual = self.dual
+        plain, answer_plain = self.plain, self.dispatch.plain
         dirty = self.worker.budget.dirty if self.worker.budget is not None else []
         for row, start, base, size_at, at, length_at, family_at, family_end in self._slices[:count]:
             key = data[start : base + sizes[size_at]]
@@ -106,7 +107,13 @@ class UdpSocket:
                     dirty.append(found)
                 found.hits += 1
             else:
-                answer = self._slow(row, key, found, family, now)
+                answer = None
+                if found is None and plain is not None:
+                    memo = memos[family - 1] if memos else None
+                    if memo is None or key not in memo.old:
+                        answer = answer_plain(plain, key, family, memo)
+                if answer is None:
+                    answer = self._slow(row, key, found, family, now)
                 if answer is None:
                     missing.append(row)
                     continue
@@ -130,10 +137,6 @@ class UdpSocket:
         burst = self.burst
         memos = self.memo_pair()
         memo = memos[family - 1] if memos else None
-        if found is None and self.plain is not None and (memo is None or key not in memo.old):
-            plain = self.dispatch.plain(self.plain, key, family, memo)
-            if plain is not None:
-                return plain
         sender = burst.sender(row)
         base = row * SIZE
         if memo is not None and (found is not None or memo.old):
