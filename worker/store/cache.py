@@ -23,7 +23,7 @@ from .environment import open_cache
 from .heat import Heat
 from .hits import Hits
 from .places import Side, count, entries_of, mark_key, set_entries
-from .room import coldest, make_room
+from .room import Room
 
 DEFAULT_SIZE_BYTES: Final = 1 << 30  # address space; the file grows as it fills
 PRESSED: Final = 0.8  # of the map: beyond it each new entry evicts two
@@ -143,6 +143,7 @@ class CacheStore:
     ) -> tuple[dict[Side, int], dict[Side, int]]:
         counts: dict[Side, int] = {}
         evicted: dict[Side, int] = {}
+        rooms: dict[Side, Room] = {}
         pressed, now = self.pressed(), self.now()
         for key, (value, side) in pending.items():
             if side is None:
@@ -158,7 +159,10 @@ class CacheStore:
                 continue
             if txn.get(key) is None:
                 over = max(counts[side] + 1 - side.capacity, 2 if pressed else 0)
-                gone, admitted = make_room(txn, side, key, min(over, MOST_EVICTED), self.heat, now)
+                room = rooms.get(side)
+                if room is None:
+                    room = rooms[side] = Room(txn, side, self.heat, now, len(pending))
+                gone, admitted = room.make(key, min(over, MOST_EVICTED))
                 evicted[side] = evicted.get(side, 0) + gone
                 counts[side] += admitted - gone
                 if not admitted:
@@ -170,8 +174,8 @@ class CacheStore:
 
     def evict(self, txn: Any, side: Side) -> int:
         """Delete one entry of a side that few will miss; returns how many went (0 where there is none)."""
-        found = coldest(txn, side, self.heat, self.now())
-        return 0 if found is None else int(txn.delete(found[0]))
+        room = Room(txn, side, self.heat, self.now())
+        return 0 if room.coldest() is None else room.drop()
 
     def pressed(self) -> bool:
         """Tell whether the entries fill so much of the map that each new one must make room for itself."""

@@ -22,6 +22,7 @@ NOTE: Final = b"n"  # what the cache in force says of itself
 LABEL: Final = b"l"  # a `server` label under which its metrics are counted
 FOREVER: Final = 1e18
 _ENDS = struct.Struct("<d")
+ends_at = _ENDS.unpack_from  # of a value: when it is of no more use, as a tuple of one
 _COUNT = struct.Struct("<dQ")
 
 
