@@ -67,6 +67,10 @@ def find(zone: Zone, name: bytes, qtype: int, signed: bool = False, hops: int = 
             key = zone.key_of(name)
             value = (zone.store.snapshot or zone.store.txn).get(key)
             if value is None:
+                if not (signed or flags & DEEP or name == zone.origin):
+                    absent: Found | None = zone.missing.get(NXDOMAIN)
+                    if absent is not None:
+                        return absent
                 return _missing(zone, name, key, signed)
             if qtype not in _RICH:
                 if (value[0] << 8) | value[1] == qtype:
