@@ -7,11 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 
 from shardns.plugins import order
 from shardns.worker import log
 
-from . import banner, cache_tools, remote, tools, zone_tools
+from . import banner
 from .flags import Flag, FlagError, HelpWanted, Parsed, parse, usage
 from .perform import Options
 from .privileges import NoSuchUser, look_up
@@ -30,14 +31,15 @@ FLAGS = (
     Flag("reuse", False, "Share the addresses with another server that does so, too"),
     Flag("user", "", "User that keeper and workers become when started by root"),
 )
+# Module and function; a server that starts has no use for them.
 COMMANDS = {
-    "cache": cache_tools.cache,
-    "check": tools.check,
-    "convert": tools.convert,
-    "help": tools.explain,
-    "reload": remote.reload,
-    "status": remote.show,
-    "zone": zone_tools.zone,
+    "cache": ("cache_tools", "cache"),
+    "check": ("tools", "check"),
+    "convert": ("tools", "convert"),
+    "help": ("tools", "explain"),
+    "reload": ("remote", "reload"),
+    "status": ("remote", "show"),
+    "zone": ("zone_tools", "zone"),
 }
 
 
@@ -45,7 +47,8 @@ def main(line: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit status."""
     words = list(sys.argv[1:] if line is None else line)
     if words and words[0] in COMMANDS:
-        return _piped(partial(COMMANDS[words[0]], words[1:]))
+        module, function = COMMANDS[words[0]]
+        return _piped(partial(getattr(import_module(f".{module}", __package__), function), words[1:]))
     try:
         parsed = parse(FLAGS, words)
         _judge(parsed)
@@ -111,6 +114,8 @@ def _serve(parsed: Parsed) -> int:
 
 
 def _usage() -> str:
+    from . import cache_tools, zone_tools
+
     commands = (
         "  check [--json] FILE...",
         "  convert --to toml|corefile FILE",
