@@ -43,7 +43,8 @@ class Dispatch:
         """Answer a query, both without ID, on the plain way; None where it has to be handled."""
         try:
             return plain.answer(key, family, memo)
-        except Exception:  # noqa: BLE001  panic containment: `handle` comes to the same place and says so
+        except Exception as error:  # noqa: BLE001  panic containment: the whole way may still answer
+            log.trace_once(error)
             return None
 
     def handle(self, wire: bytes, request: Request, memo: Memo | None) -> Answer | Later:

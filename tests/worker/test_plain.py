@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from shardns.worker import log
 from shardns.worker.address import to_sockaddr
 from shardns.worker.memo import Budget, Memo, folded
 from shardns.worker.plain import Plain
@@ -189,3 +190,13 @@ def test_what_has_no_plain_answer_stays_unseen(ways: Ways) -> None:
     wire = question("away.example.org.")
     assert ways.both(wire, memo=memo)[0] is None
     assert not memo.budget.seen
+
+
+def test_a_fault_on_the_way_is_told_and_the_whole_way_answers(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ways.plain, "answer", lambda *_: 1 // 0)
+    assert ways.dispatch.plain(ways.plain, question("mail.example.org.")[2:], 1, None) is None
+    log.flush()
+    said = capfd.readouterr()
+    assert "ZeroDivisionError" in said.out + said.err
