@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,20 +102,25 @@ async def run(found: Hook, name: str) -> str:
     """Run one command, to its end where that is asked for; return what went wrong."""
     kind = "Blocking" if found.wait else "Nonblocking"
     log.info(f'{kind} Command "{found.command} {" ".join(found.arguments)}" with ID {name}')
+    words = (found.command, *found.arguments)
     try:
-        process = await asyncio.create_subprocess_exec(
-            found.command, *found.arguments, preexec_fn=restore_signals, start_new_session=not found.wait
-        )
+        if not found.wait:
+            leave(subprocess.Popen(words, preexec_fn=restore_signals, start_new_session=True))
+            return ""
+        process = await asyncio.create_subprocess_exec(*words, preexec_fn=restore_signals)
     except FileNotFoundError:
         return missing(found.command)
     except OSError as error:
         return f"fork/exec {found.command}: {os.strerror(error.errno or 0).lower()}"
-    if not found.wait:
-        return ""
     status = await process.wait()
     if status < 0:
         return f"signal: {signal.strsignal(-status) or -status}".lower()
     return f"exit status {status}" if status else ""
+
+
+def leave(process: subprocess.Popen[bytes]) -> None:
+    """Let a command run to its end, also beyond the server's; asyncio would kill it together with its loop."""
+    threading.Thread(target=process.wait, daemon=True).start()
 
 
 def missing(command: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from shardns.plugins.on.on import Hook, Options, run
 from shardns.plugins.on.words import split
 from tests.plugins.small import built, options, refusal
+from tests.system.harness import until
 
 
 @pytest.mark.parametrize(
@@ -80,18 +82,14 @@ def test_a_command_runs_and_is_waited_for(tmp_path: Path, capfd: pytest.CaptureF
 
 
 @pytest.mark.system
-def test_a_command_in_the_background_is_not_waited_for(capfd: pytest.CaptureFixture[str]) -> None:
-    async def start() -> str:
-        return await run(Hook("startup", "sleep", ("30",), wait=False), "id")
-
-    loop = asyncio.new_event_loop()
-    before = loop.time()
-    try:
-        assert loop.run_until_complete(start()) == ""
-        assert loop.time() - before < 10
-        assert capfd.readouterr().out == '[INFO] Nonblocking Command "sleep 30" with ID id\n'
-    finally:
-        loop.close()
+def test_a_command_in_the_background_outlives_the_server(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    made = tmp_path / "made"
+    words = ("-c", f"sleep 0.5; mkdir {made}")
+    assert done(Hook("shutdown", "sh", words, wait=False)) == ""
+    gc.collect()
+    assert not made.exists()
+    assert capfd.readouterr().out == f'[INFO] Nonblocking Command "sh -c sleep 0.5; mkdir {made}" with ID id\n'
+    until(made.is_dir)
 
 
 @pytest.mark.system
