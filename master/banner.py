@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 from shardns.config import check
 from shardns.config.model import Listening
@@ -15,6 +14,8 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 def own_version() -> str:
     """Return our own version."""
+    from importlib.metadata import PackageNotFoundError, version  # 30 ms that a start has no time for
+
     try:
         return version("shardns")
     except PackageNotFoundError:

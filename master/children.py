@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from shardns.config.model import Model
+from shardns.worker import log
 from shardns.worker.channel import Any as AnyMessage
 from shardns.worker.channel import Lent, Message, Spawn, receive, send
 from shardns.worker.encryption import contexts, open_keylogs, quic_credentials
@@ -51,6 +52,13 @@ def _keeper(spawn: Spawn) -> NoReturn:
 ENTRIES: dict[Role, Entry] = {"worker": _worker, "keeper": _keeper}
 
 
+def make_ready() -> None:
+    """Import what children of any configuration need, so that they share it: some 100 ms, beside the first checker."""
+    for module in ("shardns.worker.run", "shardns.worker.keeper"):
+        import_module(module)
+    log.logger()
+
+
 @dataclass(slots=True)
 class Material:
     """What the children of one generation are made from."""
@@ -68,8 +76,7 @@ class Material:
         from shardns.plugins import order, plugin_class
 
         names = {directive.name for block in model.blocks for directive in block.directives}
-        for module in ("shardns.worker.run", "shardns.worker.keeper"):
-            import_module(module)
+        make_ready()
         classes = {name: plugin_class(name) for name in order() if name in names}
         quic = quic_credentials(model)
         if quic:

@@ -19,7 +19,7 @@ from shardns.worker.priority import let_return
 
 from . import checker, folder, notify, process
 from .capacity import default_workers, raise_file_limit
-from .children import ENTRIES, Children, Entry, Material
+from .children import ENTRIES, Children, Entry, Material, make_ready
 from .control import Control, Request
 from .events import (
     Action,
@@ -83,6 +83,7 @@ class Master:
         self.control = Control(home / folder.CONTROL, self.loop, self._asked)
         try:
             self._perform_all(self.supervisor.start(time.monotonic()))
+            make_ready()
             self._turn()
             self.loop.run(self._deadline, self._due)
         finally:

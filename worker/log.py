@@ -12,10 +12,13 @@ import sys
 import time
 import traceback
 from collections.abc import MutableMapping
-from typing import Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import structlog
+
+if TYPE_CHECKING:
+    import structlog
 
 _LEVELS: Final = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR", "critical": "FATAL"}
 MAX_WAITING: Final = 1024  # lines of query log kept for the next flush
@@ -46,7 +49,15 @@ def _render(_logger: object, method: str, event: MutableMapping[str, Any]) -> st
     return f"[{_LEVELS[method]}] {text}{pairs}"
 
 
-_logger = structlog.wrap_logger(_Out(), processors=[_render], wrapper_class=structlog.BoundLogger)
+@cache
+def logger() -> structlog.BoundLogger:
+    """Return the logger of this process. The master calls it before it forks: what it imports takes 60 ms."""
+    import structlog
+
+    made: structlog.BoundLogger = structlog.wrap_logger(
+        _Out(), processors=[_render], wrapper_class=structlog.BoundLogger
+    )
+    return made
 
 
 def configure(*, json: bool | None = None, debug: bool | None = None) -> None:
@@ -68,27 +79,27 @@ def write(text: bytes) -> None:
 def debug(text: str, **event: object) -> None:
     """Log what only `debug` shows."""
     if debugging:
-        _logger.debug(text, **event)
+        logger().debug(text, **event)
 
 
 def info(text: str, **event: object) -> None:
     """Log what happened."""
-    _logger.info(text, **event)
+    logger().info(text, **event)
 
 
 def warning(text: str, **event: object) -> None:
     """Log what an operator should look at."""
-    _logger.warning(text, **event)
+    logger().warning(text, **event)
 
 
 def error(text: str, **event: object) -> None:
     """Log what failed."""
-    _logger.error(text, **event)
+    logger().error(text, **event)
 
 
 def fatal(text: str, **event: object) -> None:
     """Log why the server ends."""
-    _logger.critical(text, **event)
+    logger().critical(text, **event)
 
 
 def trace_once(error: BaseException) -> None:
