@@ -2,7 +2,7 @@
 
 1. Workers never open a zone file; a zone that the keeper could not load is SERVFAIL.
 2. An alias that leaves a zone is followed by asking the whole server again; only that makes an answer wait.
-3. A subclass sets `owner`, `origins`, `direct` and `falls` in `prepare`, having called `begin`.
+3. A subclass sets `owner`, `origins`, `direct`, `falls` and `plain_zones` in `prepare`, having called `begin`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
+from .below import Below
 from .log import PluginLog
-from .plugin import Outcome, Source
+from .plugin import Outcome, Source, Spot
 from .query import Query, reply_flags
 from .reply import DROP, Drop, Refused, Reply, ServFail
 from .store.alias import Chase, resolve
@@ -81,25 +82,9 @@ class Authority(Source[O]):
             return self.unserved(query, origin)
         return self.served(query, zone)
 
-    @property
-    def takes_plain(self) -> bool:
-        """Whether the mux has found the zone, and what it does not hold is nobody else's."""
-        return self.direct and not self.falls
-
-    def plain(self, name: bytes, zone: bytes, qtype: int, flags: int, signed: bool) -> Reply | None:
-        """Answer what takes nothing but a look-up in a zone that is served."""
-        held = self.table.get(zone)
-        if held is None or held.expired or not held.soa:
-            return None
-        found = find(held, name, qtype, signed)
-        replies = found.replies
-        if replies is not None:
-            reply = replies.get(flags)
-            if reply is not None:
-                return reply
-        if found.chase is not None or (found.kind == SERVFAIL and not found.answer):
-            return None
-        return self._reply(found, flags)
+    def spot(self, parent: bytes, zone: bytes) -> Spot:
+        """Answer plain queries from the store."""
+        return Below(self, parent, zone)
 
     def served(self, query: Query, zone: Zone) -> Outcome | Awaitable[Outcome]:
         """Answer from a zone."""
@@ -131,9 +116,10 @@ class Authority(Source[O]):
         if found.wildcard is not None:
             wildcard = found.wildcard
             query.note("zone/wildcard", lambda: to_text(wildcard))
-        return self._reply(found, query.flags)
+        return self.reply(found, query.flags)
 
-    def _reply(self, found: Found, asked: int) -> Reply:
+    def reply(self, found: Found, asked: int) -> Reply:
+        """Return the reply to a query with these header flags."""
         aa = found.aa and (self.referral_aa or found.kind != REFERRAL)
         flags = reply_flags(asked, AA if aa else 0)
         reply = Reply(found.rcode, flags, found.answer, found.authority, found.additional, None, (asked >> 11) & 15)

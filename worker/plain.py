@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
 from .memo import Memo, folded, respelt
-from .plugin import Source
+from .plugin import Source, Spot
+from .reply import Packed
 from .wire.codes import AXFR, DS, IXFR
 from .wire.names import MAX_LABEL_BYTES, MAX_NAME_BYTES
 from .wire.read import KNOWN_HEADERS, KNOWN_OPTS
@@ -26,16 +28,36 @@ _WHOLE_WAY: Final = frozenset((DS, IXFR, AXFR))
 _LAST: Final = 10 + MAX_NAME_BYTES - 1  # where the root label of the longest name stands
 _SMALL: Final = 512  # octets that every client takes
 MAX_SPOTS: Final = 4096  # parents of names, remembered with their zone; at most 0.4 KiB each
-Spot = tuple[Source[Any] | None, bytes]  # who answers, and the zone
+
+
+class _Nowhere(Spot):
+    """Leaves every name to the whole way."""
+
+    __slots__ = ()
+
+    def look_up(self, name: bytes, qtype: int, flags: int, signed: bool) -> Packed | None:
+        return None
+
+
+NOWHERE: Final = _Nowhere()
 
 
 class Plain:
     """The plain way in of one UDP listener. `open` says whether any site of it takes part."""
 
     def __init__(self, listener: Listener) -> None:
-        self._sources: dict[bytes, Source[Any] | None] = {
-            zone: sites[0].plain for zone, sites in listener.zones.items()
-        }
+        self._sources: dict[bytes, Source[Any] | None] = {}
+        zones = listener.zones
+        firsts = {zone: sites[0] for zone, sites in zones.items()}
+        for zone, site in firsts.items():
+            source = site.plain
+            self._sources[zone] = source if source is not None and zone in source.plain_zones else None
+        for site in dict.fromkeys(firsts.values()):
+            # Zones without a key of their own: the longest key above them has to be one of this site.
+            for zone in site.plain.plain_zones - zones.keys() if site.plain is not None else ():
+                if firsts.get(_longest(zones, zone)) is site:
+                    self._sources[zone] = site.plain
+        self._above = frozenset(zone[1 + zone[0] :] for zone in self._sources)
         self._spots: dict[bytes, Spot] = {}
         self.open = not listener.filtered and any(self._sources.values())
 
@@ -66,10 +88,10 @@ class Plain:
         name = owner.lower()
         parent = name[size + 1 :]
         spot = self._spots.get(parent) or self._spot(parent)
-        if name in self._sources:
-            spot = self._sources[name], name
-        source, zone = spot
-        if source is None or size > MAX_LABEL_BYTES:
+        apex = None
+        if parent in self._above and name in self._sources:
+            spot = apex = self._apex(name)
+        if spot is NOWHERE or size > MAX_LABEL_BYTES:
             return None
         kept = key
         if memo is not None:
@@ -80,9 +102,10 @@ class Plain:
                     return respelt(known, owner) if isinstance(known, bytes) else None
             if not memo.is_new(kept):
                 return None
-        reply = source.plain(name, zone, qtype, flags, edns is not None and edns.do)
-        if reply is not None:
-            out = answered(key[10:end], edns, reply)
+        ask = spot.answer if apex is None else spot.look_up
+        packed = ask(name, qtype, flags, edns is not None and edns.do)
+        if packed is not None:
+            out = answered(key[10:end], edns, packed)
             size = len(out) + 2
             if size <= _SMALL or (edns is not None and size <= edns.size and size <= MAX_PLAIN[family]):
                 return out
@@ -91,15 +114,28 @@ class Plain:
         return None
 
     def _spot(self, parent: bytes) -> Spot:
-        """Find the zone of the names directly below one, and remember it.
+        """Find who answers for the names directly below one, and remember it.
 
-        What is no name gets no source, so whoever finds one here has a whole name before it.
+        What is no name gets nobody, so whoever finds somebody here has a whole name before it.
         """
         zone = parent
         while zone and zone[0] <= MAX_LABEL_BYTES and zone not in self._sources:
             zone = zone[1 + zone[0] :]
-        spot: Spot = self._sources.get(zone), zone
+        source = self._sources.get(zone)
+        spot = (source.spot(parent, zone) if source is not None else None) or NOWHERE
         if len(self._spots) >= MAX_SPOTS:
             self._spots.clear()
         self._spots[parent] = spot
         return spot
+
+    def _apex(self, zone: bytes) -> Spot:
+        """Return who answers for the name of a zone."""
+        source = self._sources[zone]
+        return (source.spot(zone, zone) if source is not None else None) or NOWHERE
+
+
+def _longest(zones: Collection[bytes], name: bytes) -> bytes:
+    """Return the longest of some zones that a name lies in, nothing where it lies in none."""
+    while name and name not in zones:
+        name = name[1 + name[0] :]
+    return name

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from .query import Query
-from .reply import Drop, Reply
+from .reply import Drop, Packed, Reply
 
 if TYPE_CHECKING:
     from .scope import Scope
@@ -49,7 +49,7 @@ class Plugin(ABC, Generic[O]):
     `mutable`     every attribute that changes after `__init__`, by name, with where its truth lives:
                   "worker" (pools, caches that may differ), "store", "shared" (a `Shared` cell) or "keeper".
     `opens_classes`  the listener lets classes other than IN through (chaos, forward).
-    `transparent` a plain query (see `Source.plain`) and its answer pass unchanged, and nobody could tell that they did.
+    `transparent` a plain query (see `Spot`) and its answer pass unchanged, and nobody could tell that they did.
     """
 
     directive: ClassVar[str] = ""
@@ -71,8 +71,28 @@ class Plugin(ABC, Generic[O]):
         return self.directive
 
 
+class Spot(ABC):
+    """Answers plain queries for the names of a zone that stand directly below one name, each without a Query.
+
+    Plain is: over UDP, no opcode, class IN, no EDNS option, neither DS nor a transfer. What is returned is the packed
+    form of the reply that the source's `answer` gives; None where that has to be asked.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def look_up(self, name: bytes, qtype: int, flags: int, signed: bool) -> Packed | None:
+        """Answer for any lower-case name of the zone. `flags` is the header's second word, `signed` the DO bit."""
+
+    def answer(self, name: bytes, qtype: int, flags: int, signed: bool) -> Packed | None:
+        """Answer for a name directly below the spot; its label has no zero octet."""
+        return self.look_up(name, qtype, flags, signed)
+
+
 class Source(Plugin[O]):
-    """Answers queries."""
+    """Answers queries. `plain_zones` are those whose plain queries may be brought to its spots, told once."""
+
+    plain_zones: frozenset[bytes] = frozenset()
 
     @abstractmethod
     def answer(self, query: Query) -> Outcome | Awaitable[Outcome]:
@@ -81,17 +101,8 @@ class Source(Plugin[O]):
         An `async def` only if it really waits. Raises `Failure` subclasses for answers the core shall write.
         """
 
-    @property
-    def takes_plain(self) -> bool:
-        """Whether `plain` may be asked at all; told once, when the chain is built."""
-        return False
-
-    def plain(self, name: bytes, zone: bytes, qtype: int, flags: int, signed: bool) -> Reply | None:
-        """Answer a plain query without a Query: over UDP, no opcode, class IN, no EDNS option, neither DS nor transfer.
-
-        The reply is the one that `answer` gives and may be shared; None where that has to be asked. `zone` is the
-        site's key that the mux found, `flags` the header's second word, `signed` the DO bit.
-        """
+    def spot(self, parent: bytes, zone: bytes) -> Spot | None:
+        """Return where plain queries for names below `parent` go, in one of its plain zones."""
         return None
 
 

@@ -11,6 +11,8 @@ from .wire.codes import AA, AD, RA, TC, Rcode
 from .wire.edns import Edns
 from .wire.records import EMPTY, Section
 
+Packed = tuple[bytes, bytes]  # of an answer: the header without ID, for one question and no OPT; the sections
+
 
 class Reply:
     """A message without question: header flags (QR, AA, TC, RD, RA, Z, AD, CD bits), rcode and three sections.
@@ -40,7 +42,7 @@ class Reply:
         self.edns = edns
         self.opcode = opcode
         self.compress = compress
-        self.packed: tuple[bytes, bytes] | None = None  # header without ID, sections: kept by the writer
+        self.packed: Packed | None = None  # kept by the writer
 
     @property
     def aa(self) -> bool:

@@ -59,7 +59,7 @@ class Site:
         self.opens_classes = any(m.opens_classes for m in members)
         self.step, self._below = compile_chain(self.plugins)
         first = next((m for m in self.plugins if not m.transparent), None)
-        self.plain = first if isinstance(first, Source) and first.takes_plain and not self.gates else None
+        self.plain = first if isinstance(first, Source) and first.plain_zones and not self.gates else None
 
     def find(self, directive: str) -> Plugin[Any] | None:
         """Return the block's plugin object of that directive."""

@@ -28,6 +28,7 @@ class File(Authority[tuple[Options, ...]], Service[tuple[Options, ...]]):
         self.origins = frozenset(file.origin for file in self.files)
         self.direct = self.found_by_mux()
         self.falls = falls_through(self.options)
+        self.plain_zones = frozenset() if self.falls else self.origins
 
     # In the keeper -------------------------------------------------------------------------------------------------
 

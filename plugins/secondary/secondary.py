@@ -43,6 +43,7 @@ class Secondary(Authority[tuple[Options, ...]], Service[tuple[Options, ...]]):
         self.falls = falls_through(self.options)
         self.catalogs = [zone for zone in self.zones.values() if zone.members is not None]
         self.direct = self.found_by_mux() and not self.catalogs
+        self.plain_zones = frozenset() if self.falls or self.catalogs else self.origins
         self.member_hosts = frozenset(host for zone in self.catalogs for host in zone.hosts)
         self.followers: dict[bytes, Follower] = {}
         self.scope: Scope | None = None

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -14,7 +14,6 @@ from shardns.worker import log
 from shardns.worker.address import to_sockaddr
 from shardns.worker.memo import Budget, Memo, folded
 from shardns.worker.plain import Plain
-from shardns.worker.plugin import Source
 from shardns.worker.query import Request
 from tests.plugins.whole import Whole, question
 from tests.worker.store.serving import Stores
@@ -37,6 +36,29 @@ ns.cut A 192.0.2.5
 cut DS 1 13 2 0000000000000000000000000000000000000000000000000000000000000000
 odd\\000label A 192.0.2.6
 """
+DEEP = "$TTL 3600\n@ SOA ns1 hostmaster 1 7200 3600 1209600 900\n@ NS ns1\nns1 A 192.0.2.1\nwww A 192.0.2.7\n"
+COREFILE = """example.org:5300 {{
+    {before}
+    file {folder}/db {{
+        {more}
+    }}
+}}
+sub.example.org:5300 {{
+    whoami
+}}
+"""
+# Zones without a key of their own; in a zone above; with another block's key above; and one outside the block's keys.
+BELOW_KEYS = """org:5300 net:5300 {{
+    file {folder}/db example.org
+    file {folder}/deep sub.example.org deep.example.org other.example.net example.com
+}}
+example.net:5300 {{
+    whoami
+}}
+in.deep.example.org:5300 {{
+    file {folder}/deep in.deep.example.org
+}}
+"""
 LONG = "".join(f'long TXT "{n:0200d}"\n' for n in range(12)) + "".join(f'some TXT "{n:0200d}"\n' for n in range(4))
 NAMES = ["", "mail", "MAIL", "ns1", "nope", "x.wild", "wild", "ent", "b.ent", "a.b.ent", "alias", "away", "x.tree",
          "tree", "cut", "x.cut", "ns.cut", "long", "some", "x.nope", "odd\\000label", "sub", "x.sub"]  # fmt: skip
@@ -50,18 +72,24 @@ SIZES: tuple[dict[str, Any], ...] = (
 class Ways:
     """A server of one zone, asked on both ways."""
 
-    def __init__(self, folder: Path, before: str = "", more: str = "") -> None:
+    def __init__(self, folder: Path, before: str = "", more: str = "", corefile: str = COREFILE) -> None:
         (folder / "db").write_text(ZONE + LONG)
-        self.whole = Whole(f"example.org:5300 {{\n {before}\n file {folder}/db {{\n {more}\n }}\n}}\n"
-                           "sub.example.org:5300 {\n whoami\n}")  # fmt: skip
+        (folder / "deep").write_text(DEEP)
+        self.whole = Whole(corefile.format(before=before, more=more, folder=folder))
         self.stores = Stores(folder)
         self.whole.generation.store = self.stores.store
         self.whole.generation.folder = folder
-        source = self.whole.generation.sites[0].find("file")
-        asyncio.run(cast(Any, source).load(self.stores.staging))
+        self.publish()
         self.dispatch = self.whole.generation.dispatches[0]
         self.plain = Plain(self.dispatch.listener)
         self.both(question("mail.example.org."))  # the first query opens the store
+
+    def publish(self) -> None:
+        """Load all zone files."""
+        for site in self.whole.generation.sites:
+            source: Any = site.find("file")
+            if source is not None:
+                asyncio.run(source.load(self.stores.staging))
 
     def both(self, wire: bytes, family: int = 1, memo: Memo | None = None) -> tuple[bytes | None, bytes | None]:
         """Return the answers on the plain way, if it takes the query, and on the whole way."""
@@ -97,6 +125,55 @@ def test_every_answer_is_that_of_the_whole_way(ways: Ways) -> None:
                         assert plain in (None, whole), (name, qtype, how)
                         taken += plain is not None
     assert taken > 2000
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("www.deep.example.org", True),
+        ("deep.example.org", True),
+        ("nope.deep.example.org", True),
+        ("a.b.deep.example.org", True),
+        ("www.in.deep.example.org", True),
+        ("in.deep.example.org", True),
+        ("x.sub.example.org", True),
+        ("mail.example.org", True),
+        ("example.org", True),
+        ("org", False),
+        ("nothing.org", False),
+        ("www.example.com", False),
+        ("www.other.example.net", False),
+        ("other.example.net", False),
+        ("www.example.net", False),
+        ("www.net", False),
+    ],
+)
+def test_the_longest_zone_answers_where_zones_have_no_keys(name: str, taken: bool, tmp_path: Path) -> None:
+    ways = Ways(tmp_path, corefile=BELOW_KEYS)
+    ways.both(question("in.deep.example.org."))  # its source opens the store, too
+    for qtype in TYPES:
+        for _ in range(2):
+            plain, whole = ways.both(question(f"{name}.", qtype))
+            assert plain in (None, whole)
+            assert (plain is not None) is (taken and qtype not in ("DS", "AXFR", "IXFR")), qtype
+    ways.stores.close()
+
+
+def test_a_zone_that_is_published_anew_is_answered_from_anew(ways: Ways, tmp_path: Path) -> None:
+    names = ("nope", "mail", "new", "b.ent", "nope.wild.x")
+    before = {name: ways.both(question(f"{name}.example.org."))[0] for name in names}
+    (tmp_path / "db").write_text(ZONE.replace("900", "901").replace("192.0.2.2", "192.0.2.22") + "new A 192.0.2.9\n")
+    ways.publish()
+    for name in names:
+        plain, whole = ways.both(question(f"{name}.example.org."))
+        assert plain == whole != before[name], name
+
+
+def test_what_is_kept_of_a_denial_is_for_the_flags_and_proofs_asked_for(ways: Ways) -> None:
+    for _ in range(3):
+        for how in SIZES[:7]:
+            plain, whole = ways.both(question("nope.example.org.", **how))
+            assert plain in (None, whole)
 
 
 @pytest.mark.parametrize("name", ["mail", "NoPe", "x.wild", "ent", "x.cut", "alias", "some"])
@@ -164,10 +241,6 @@ def test_it_is_open_where_no_plugin_cares(before: str, more: str, is_open: bool,
     ways = Ways(tmp_path, before, more)
     assert ways.plain.open is is_open
     ways.stores.close()
-
-
-def test_a_source_takes_no_plain_query_unless_it_says_so() -> None:
-    assert not Source.takes_plain.fget(cast(Any, None))  # type: ignore[attr-defined]
 
 
 def test_all_spellings_of_a_name_share_what_is_kept(ways: Ways) -> None:

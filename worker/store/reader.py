@@ -20,6 +20,7 @@ from .environment import Sequence
 from .nodes import Node
 
 HOT_NODES: Final = 16_384  # of all zones of a worker; about 0.8 KiB each, a large one counts once more a KiB
+MAX_KEY_BYTES: Final = 511  # LMDB's
 MAX_PROOFS: Final = 16_384  # proofs, and denials made of them, of all zones of a worker; 0.6 to 2 KiB each
 
 Table = dict[bytes, "Zone"]
@@ -180,6 +181,13 @@ class Zone:
         self.ns = apex.get(NS) if apex else EMPTY
         self.soa_signed = apex.get(SOA, True) if apex else EMPTY
         self.ns_signed = apex.get(NS, True) if apex else EMPTY
+
+    @property
+    def repeats(self) -> int:
+        """2 where one answer denies all names below a parent, 1 where it does so without proofs, else 0."""
+        if self.flags & layout.DEEP:
+            return 0
+        return 1 if self.flags & (layout.DENIALS | layout.HASHED) else 2
 
     @property
     def serial(self) -> int:

@@ -10,7 +10,7 @@ import struct
 from typing import Final
 
 from ..query import Query
-from ..reply import Reply
+from ..reply import Packed, Reply
 from .codes import TC, TSIG, Rcode
 from .compress import compress
 from .edns import DO, Edns, echoed
@@ -75,19 +75,21 @@ def write(query: Query, reply: Reply) -> bytes:
     if asked is not None and asked.options and query.request.listener.encrypted:
         return _private(query, reply, asked)
     if reply.edns is None and query.end and reply.rcode < 16:
-        out = answered(query.wire[12 : query.end], asked, reply)
+        out = answered(query.wire[12 : query.end], asked, reply.packed or pack(reply))
         return out if len(out) <= 510 or _fits(query, len(out) + 2) else _fitted(query, reply, opt(query, reply))
     return _joined(query, reply, opt(query, reply))
 
 
-def answered(asked: bytes, edns: Edns | None, reply: Reply) -> bytes:
-    """Return the answer to a question section, without ID and whatever its length.
-
-    The reply brings no OPT record and no extended rcode; `edns` is the client's.
-    """
+def pack(reply: Reply) -> Packed:
+    """Return what all answers made of a reply share; it brings no OPT record and no extended rcode."""
     packed = reply.packed
     if packed is None:
         packed = reply.packed = _pack(reply)
+    return packed
+
+
+def answered(asked: bytes, edns: Edns | None, packed: Packed) -> bytes:
+    """Return the answer to a question section, without ID and whatever its length; `edns` is the client's."""
     head, body = packed
     if edns is None:
         return b"".join((head, asked, body))
@@ -122,8 +124,7 @@ def _count(head: bytes) -> bytes:
     return counted
 
 
-def _pack(reply: Reply) -> tuple[bytes, bytes]:
-    """Return the header (without ID, for one question and no OPT) and the uncompressed sections."""
+def _pack(reply: Reply) -> Packed:
     answer, authority, additional = reply.answer, reply.authority, reply.additional
     word = reply.flags | (reply.opcode << 11) | (reply.rcode & 15)
     head = _TAIL.pack(word, 1, answer.count, authority.count, additional.count)
