@@ -164,7 +164,7 @@ class Blocks:
         for place, word in enumerate(body[:-1]):
             starts = place == 0 or body[place - 1].place[:2] != word.place[:2]
             if starts and word.text == "import" and self.expand(body[place + 1].text) == name:
-                raise Broken(TOO_DEEP.format("snippet"), word)
+                raise Broken(TOO_DEEP.format("snippet"))  # told at the closing brace
         self.snippets[name] = body
         self.block.keys = []
 

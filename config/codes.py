@@ -57,6 +57,7 @@ TYPE_TEXT: dict[int, str] = {
     255: "ANY", 256: "URI", 257: "CAA", 258: "AVC", 260: "AMTRELAY", 261: "RESINFO", 32768: "TA", 32769: "DLV",
 }  # fmt: skip
 TYPE_CODE: dict[str, int] = {text: code for code, text in TYPE_TEXT.items()}
+TYPE_TEXT |= {0: "None", 65535: "Reserved"}  # what logs say; no zone file can
 
 CLASS_TEXT: dict[int, str] = {1: "IN", 2: "CS", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}
 CLASS_CODE: dict[str, int] = {text: code for code, text in CLASS_TEXT.items()}

@@ -39,11 +39,11 @@ class Cursor:
             return True
         return False
 
-    def remaining(self) -> list[Token]:
-        """Read what is left of the line, up to `{`."""
+    def remaining(self, any_word: int = 0) -> list[Token]:
+        """Read what is left of the line, up to `{`; the first `any_word` words may be `{`."""
         found: list[Token] = []
         while self.next_here():
-            if self.value.text == "{":
+            if self.value.text == "{" and len(found) >= any_word:
                 self.at -= 1
                 break
             found.append(self.value)

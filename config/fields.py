@@ -52,10 +52,12 @@ class Arg(Field):
     """One positional argument; required where the attribute has no default.
 
     `when` makes it optional by what the word looks like: a word that `when` declines is left to the next field.
+    `brace`: a required argument at the head of the line takes `{` for its word, as most of the reference's do.
     """
 
     _: KW_ONLY
     when: Callable[[str], bool] | None = None
+    brace: bool = True
 
 
 @dataclass

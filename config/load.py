@@ -85,6 +85,7 @@ def load(
     set-up and of the chain. `port` is that of plain DNS keys without one. `transports` are those that keys may have.
     """
     known = list(dict.fromkeys((*order, *registry)))
+    looked_up = source.looked_up
     parsed = _parsed(source, registry, known, environ)
     if parsed.broken:
         raise ConfigError(parsed.problems)
@@ -95,7 +96,7 @@ def load(
         parsed = parse(source, known, environ)
         parsed.warnings[:0], parsed.settings = warnings, settings
     model = build(parsed, registry, known, port, transports)
-    return replace(model, digest=digest, built_in=source.built_in)
+    return replace(model, digest=digest, built_in=source.built_in, looked_up=looked_up)
 
 
 def digest_of(source: Source, environ: Mapping[str, str] | None = None) -> str:

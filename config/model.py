@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -121,7 +122,10 @@ class ServerBlock:
 
 @dataclass(frozen=True)
 class Model:
-    """A whole configuration. `digest` is what the `reload` plugin compares and prints (core §6.2)."""
+    """A whole configuration. `digest` is what the `reload` plugin compares and prints (core §6.2).
+
+    `looked_up`: its file was not named, and one that is missing means the built-in configuration.
+    """
 
     file: str = field(compare=False)
     blocks: tuple[ServerBlock, ...]
@@ -131,6 +135,7 @@ class Model:
     warnings: tuple[str, ...] = field(default=(), compare=False)
     digest: str = field(default="", compare=False)
     built_in: bool = field(default=False, compare=False)
+    looked_up: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -160,13 +165,24 @@ class Listening:
 
 
 def listeners(model: Model) -> tuple[Listening, ...]:
-    """Group the keys of all blocks by transport, host and port, in the order in which the file first names them."""
+    """Group the keys of all blocks by transport, host and port, in the order in which the file first names them.
+
+    Hosts are compared as addresses, however they are written.
+    """
     groups: dict[tuple[str, str, int], list[tuple[bytes, ServerBlock]]] = {}
     for block in model.blocks:
         for key in block.keys:
-            for host in block.hosts:
+            for host in dict.fromkeys(map(canonical, block.hosts)):
                 groups.setdefault((key.transport, host, key.port), []).append((key.zone, block))
     return tuple(_listening(*where, served) for where, served in groups.items() if where[0] != "unix")
+
+
+def canonical(host: str) -> str:
+    """Return the shortest spelling of an address (RFC 5952), an IPv4 one where it is mapped; the wildcard as it is."""
+    if not host:
+        return WILDCARD
+    address = ipaddress.ip_address(host)
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _listening(transport: str, host: str, port: int, served: list[tuple[bytes, ServerBlock]]) -> Listening:

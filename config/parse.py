@@ -14,7 +14,7 @@ from .draft import Draft
 from .errors import ConfigError, Problem, Refuse, WrongCount, count_text, nearest
 from .fields import Arg, Args, Field, Flag, Line, Props, Rest, complaint
 from .schema import Option, Schema, has_block, options_of, other_lines, properties
-from .share import most_words, share, take
+from .share import braces, most_words, share, take
 from .tokens import Token
 from .values import fill
 
@@ -89,7 +89,7 @@ class Reader:
         head = self.cursor.value
         self.draft.heads = {}
         try:
-            words = self.cursor.remaining()
+            words = self.cursor.remaining(braces(self.schema))
             words = words[: len(words) - self._give_back(words)]
             assign(self.schema, head, words, self.draft, state)
         except Refuse as refuse:

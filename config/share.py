@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from .cursor import Cursor
 from .errors import WrongCount
@@ -19,6 +20,12 @@ def most_words(schema: type[Schema]) -> int | None:
             return None
         most += option.spec.most or 0 if isinstance(option.spec, Args) else 1
     return most
+
+
+def braces(schema: type[Schema]) -> int:
+    """Return how many words at the head of the directive's own line may be `{`: its required arguments."""
+    taking = (isinstance(one.spec, Arg) and one.spec.brace and one.required for one in positional(schema))
+    return sum(1 for _ in takewhile(bool, taking))
 
 
 def share(schema: type[Schema], head: Token, words: list[Token]) -> Iterator[tuple[Option, list[Token]]]:

@@ -16,11 +16,15 @@ BUILT_IN = ".:{port} {{\nwhoami\nlog\n}}\n"
 
 @dataclass(frozen=True)
 class Source:
-    """Configuration text. `file` stands in error texts as it was typed; `built_in` where there was no file."""
+    """Configuration text. `file` stands in error texts as it was typed; `built_in` where there was no file.
+
+    `looked_up`: nobody named the file, so it may be missing.
+    """
 
     file: str
     text: str
     built_in: bool = False
+    looked_up: bool = False
 
     @property
     def is_toml(self) -> bool:
@@ -42,7 +46,7 @@ def find(conf: str = "", port: int = 53, stdin: int = 0) -> Source:
     elif conf:
         return from_flag(conf)
     try:
-        return Source("Corefile", read_text("Corefile"))
+        return Source("Corefile", read_text("Corefile"), looked_up=True)
     except FileNotFoundError:
         return built_in(port)
     except OSError as error:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from shardns.worker.channel import Quiesce, Reloaded
+from shardns.worker.channel import Quiesce, Refused, Reloaded
 
 from .crew import Crew, name
 from .events import (
@@ -95,7 +95,7 @@ class Change(Crew):
             self.refuse(event.text, event.detail, unread=event.unread)
             return
         if self.first and not event.listeners:
-            self.do(Exit(0))
+            self.do(Print("version"), Exit(0))
             return
         generation.asked_slots = next((one.workers for one in reversed(self._asked) if one.workers), self.workers)
         generation.slots = generation.asked_slots or event.workers or 1
@@ -145,6 +145,9 @@ class Change(Crew):
         for at, line in enumerate(lines):
             self.do(Log("error", line, more if at == len(lines) - 1 else ""))
         self._tell(asked, False, wrapped, detail or text)
+        keeper = self.live.keeper if self.live is not None else None
+        if keeper is not None and keeper.state is State.SERVING and not unread:
+            self.send(keeper, Refused())
         self.do(Notify("ready"))
         self._begin_waiting()
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from setproctitle import setproctitle
 
+from shardns.config.cores import usable_cores
 from shardns.worker.channel import Any as AnyMessage
 from shardns.worker.encryption import EncryptionError, restamped
 from shardns.worker.priority import let_return
 
 from . import checker, folder, notify, process
-from .capacity import default_workers, raise_file_limit
+from .capacity import raise_file_limit
 from .children import ENTRIES, Children, Entry, Material, make_ready
 from .control import Control, Request
 from .events import (
@@ -172,7 +173,7 @@ class Master:
                 report.unread,
                 report.warnings,
                 report.listeners,
-                workers or default_workers(),
+                workers or usable_cores(),
             )
         )
 

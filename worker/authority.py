@@ -155,10 +155,12 @@ class Authority(Source[O]):
         return DROP
 
     def unserved(self, query: Query, origin: bytes) -> Outcome:
-        """Answer for a zone that is not loaded yet."""
+        """Answer for a zone that is not loaded yet; it may be NOTIFYed of all the same."""
         query.once()
         if query.qtype in TRANSFERS:
             raise Refused
+        if query.opcode == Opcode.NOTIFY:
+            return self.notified(query, origin)
         raise ServFail
 
     def nowhere(self, query: Query) -> Outcome:

@@ -68,6 +68,9 @@ class Overflow(Protocol):
     def keep(self, rows: list[Row]) -> None:
         """Take answers, oldest first."""
 
+    def unsendable(self, code: int) -> None:
+        """Learn of an answer that cannot be sent at all, with the system's number for the reason."""
+
 
 class Burst:
     """The buffers and calls of one UDP socket; `size` octets of a datagram are read.
@@ -157,7 +160,8 @@ class Burst:
         while count > 0:
             sent = sendmmsg(self.fd, ctypes.c_void_p(at), count, _DONTWAIT)
             if sent < 0:
-                if ctypes.get_errno() in (errno.EAGAIN, errno.ENOBUFS):
+                code = ctypes.get_errno()
+                if code in (errno.EAGAIN, errno.ENOBUFS):
                     if self.overflow is not None:
                         self.overflow.keep([_row(at + i * _HEADER) for i in range(count)])
                         return
@@ -166,6 +170,8 @@ class Burst:
                         wait_writable(self.fd)
                         continue
                 sent = 1  # the message at the head cannot be sent (port 0, no route): go on behind it
+                if self.overflow is not None:
+                    self.overflow.unsendable(code)
             at += sent * _HEADER
             count -= sent
 

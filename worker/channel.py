@@ -139,6 +139,10 @@ class Stopping(Message, frozen=True):
     """The keeper: the process ends for good; run final callbacks (lameduck), answer `Stopped`."""
 
 
+class Refused(Message, frozen=True):
+    """The keeper: the generation that was to follow could not be; this one goes on."""
+
+
 class Reloaded(Message, frozen=True):
     """The keeper that asked: how its `Reload` ended; `text` is the reference's error where it failed."""
 
@@ -148,7 +152,7 @@ class Reloaded(Message, frozen=True):
 
 Any = (
     Ready | Heartbeat | Failed | Fatal | Drained | Started | Quiesced | Stopped | Reload | Renew | Flushed | Flush
-    | Relay | Forget | Read | Drain | Start | Quiesce | Stopping | Reloaded
+    | Relay | Forget | Read | Drain | Start | Quiesce | Stopping | Refused | Reloaded
 )  # fmt: skip
 
 _encoder = msgspec.msgpack.Encoder()

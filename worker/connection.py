@@ -47,7 +47,7 @@ class Connection(asyncio.Protocol):
         listener = server.dispatch.listener
         self.listener = listener
         self.crowd = server.worker.crowd
-        self.deadline = time.monotonic() + listener.read_s
+        self.deadline = min(time.monotonic() + listener.read_s, ends.until)
         self.held = 0
         self.left = listener.max_tcp_queries
         self.waiting = b""

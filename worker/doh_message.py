@@ -97,7 +97,7 @@ def _path(target: bytes) -> bytes:
 
 def _parameter(parameters: bytes) -> bytes | HttpError:
     parts = [part.partition(b"=") for part in parameters.split(b"&")]
-    found = [value for name, _, value in parts if name == b"dns"]
+    found = [value for name, _, value in parts if name == b"dns" or unquote_to_bytes(name) == b"dns"]
     if len(found) != 1:
         return invalid("multiple 'dns' query values found" if found else "no 'dns' query parameter found")
     if len(found[0]) > 3 * MAX_PARAMETER:

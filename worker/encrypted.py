@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import time
 from collections.abc import Callable, Iterable
@@ -27,14 +28,14 @@ DRAIN_S = 1.0  # how long a handshake may go on when the listener stops
 
 
 class Encrypted(asyncio.Transport, asyncio.Protocol, Tenant):
-    """One client's connection. `make` returns the protocol inside."""
+    """One client's connection. `make` returns the protocol inside; `until` bounds the handshake as well."""
 
-    def __init__(self, server: TcpSocket, make: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, server: TcpSocket, make: Callable[[], asyncio.Protocol], until: float = math.inf) -> None:
         super().__init__()
         assert server.context is not None
         self.server = server
         self.crowd, self.handshakes = server.worker.crowd, server.worker.handshakes
-        self.deadline = time.monotonic() + server.dispatch.listener.read_s
+        self.deadline = min(time.monotonic() + server.dispatch.listener.read_s, until)
         self.since = time.monotonic()
         self.spoken = False  # the client has sent anything
         self.held = 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
 import ssl
 from collections.abc import Awaitable
@@ -49,8 +47,8 @@ async def serve(
     `tls` and the other `Server` options are those of the first caller for an address.
     """
     listener = scope.endpoint(address)
-    if listener is None:
-        return None
+    if listener is None or not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return None  # the master has said why
     table: dict[str, Endpoint] = scope.generation.table.setdefault(_TABLE, {})
     endpoint = table.setdefault(address, Endpoint())
     endpoint.add(path, handler)
@@ -70,21 +68,3 @@ async def serve(
 
     scope.defer(release)
     return release
-
-
-def reason(address: str) -> str:
-    """Return why nobody can listen on an address, as the reference prints it: found out by trying."""
-    host, _, port = address.rpartition(":")
-    try:
-        found = socket.getaddrinfo(host.strip("[]") or "::", int(port), type=socket.SOCK_STREAM)
-        with socket.socket(found[0][0], socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(found[0][4])
-    except OSError as error:
-        text = (
-            os.strerror(error.errno or errno.EADDRNOTAVAIL).lower() if error.errno and error.errno > 0 else str(error)
-        )
-        return f"listen tcp {address}: bind: {text}"
-    except ValueError:
-        return f"listen tcp: lookup tcp/{port}: unknown port"
-    return f"listen tcp {address}: bind: {os.strerror(errno.EADDRINUSE).lower()}"

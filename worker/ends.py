@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from typing import NamedTuple
 
@@ -9,11 +10,15 @@ from .address import Address, to_sockaddr
 
 
 class Ends(NamedTuple):
-    """`sender` is the client's kernel address, `peer` the same for people; `local` is our end."""
+    """`sender` is the client's kernel address, `peer` the same for people; `local` is our end.
+
+    `until` bounds the time of the first message (monotonic s) where a wait for a header was part of it.
+    """
 
     sender: bytes
     peer: Address
     local: Address
+    until: float = math.inf
 
     @property
     def family(self) -> int:

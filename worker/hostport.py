@@ -16,7 +16,7 @@ class HOSTPORT(Value[str]):
         """Return the word."""
         problem = trouble(word)
         if problem:
-            raise Refuse(f"address {word}: {problem}", located=False, hint="expected HOST:PORT")
+            raise Refuse(f"address {word}: {problem}" if word else problem, located=False, hint="expected HOST:PORT")
         return word
 
 

@@ -10,7 +10,21 @@ from functools import partial
 from typing import Any, NoReturn
 
 from .channel import Any as AnyMessage
-from .channel import Drain, Flushed, Quiesce, Quiesced, Relay, Reloaded, Spawn, Start, Started, Stopped, Stopping, send
+from .channel import (
+    Drain,
+    Flushed,
+    Quiesce,
+    Quiesced,
+    Refused,
+    Relay,
+    Reloaded,
+    Spawn,
+    Start,
+    Started,
+    Stopped,
+    Stopping,
+    send,
+)
 from .plugin import Plugin, Service
 from .priority import KEEPING
 from .process import Child, run
@@ -66,6 +80,8 @@ class Keeper(Child):
                 self._next(self._stopping())
             case Drain():
                 self._next(self._drain())
+            case Refused():
+                self._next(self._refused())
             case Reloaded(ok=ok, text=text):
                 self.generation.reloaded(ok, text)
             case Flushed(token=token):
@@ -118,6 +134,10 @@ class Keeper(Child):
         while self.scopes:
             await self.scopes.pop().close()
         send(self.channel, Quiesced())
+
+    async def _refused(self) -> None:
+        for service in self.services:
+            await service.refused()
 
     async def _stopping(self) -> None:
         for service in sorted(self.services, key=lambda service: not service.on_events):

@@ -27,7 +27,7 @@ _OPCODE: Final = 0x7800
 _WHOLE_WAY: Final = frozenset((DS, IXFR, AXFR))
 _LAST: Final = 10 + MAX_NAME_BYTES - 1  # where the root label of the longest name stands
 _SMALL: Final = 512  # octets that every client takes
-MAX_SPOTS: Final = 4096  # parents of names, remembered with their zone; at most 0.4 KiB each
+MAX_SPOTS: Final = 4096  # parents of names, each at most 0.5 KiB with what it holds
 
 
 class _Nowhere(Spot):

@@ -145,6 +145,9 @@ class Service(Plugin[O]):
     async def start(self, scope: Scope) -> None:
         """After commit: watch, notify, listen. Timers, tasks and cleanups belong to `scope`."""
 
+    async def refused(self) -> None:
+        """After a reload came to nothing, while this generation serves on."""
+
     async def leaving(self) -> None:
         """Before the process ends for good, ahead of any service's `stopping`: what need not wait for `health`."""
 

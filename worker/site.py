@@ -104,8 +104,9 @@ class Site:
         if outer.depth >= MAX_DEPTH or outer.lookups[0] >= MAX_LOOKUPS:
             raise ServFail("too many nested lookups")
         outer.lookups[0] += 1
-        inner = Request(outer.listener, outer.sender, outer.family, outer.via, outer.started, outer.size_bytes)
-        inner._peer = outer._peer
+        size_bytes = 16 + len(name) + (len(query.edns.wire) if query.edns is not None else 0)  # 16: header, type, class
+        inner = Request(outer.listener, outer.sender, outer.family, outer.via, outer.started, size_bytes)
+        inner._peer, inner._local = outer._peer, outer._local
         inner.series = outer.series
         inner.deadline = outer.deadline
         inner.depth = outer.depth + 1
@@ -128,7 +129,7 @@ class Site:
         """Run the chain below a plugin behind the reply, as a request of its own without a size limit."""
         outer = query.request
         request = Request(outer.listener, outer.sender, outer.family, "tcp", self.generation.now(), outer.size_bytes)
-        request._peer = outer._peer
+        request._peer, request._local = outer._peer, outer._local
         request.metadata = {} if outer.metadata is not None else None
         spawn_below(self._below[id(plugin)], query.ask(request=request), done)
 

@@ -119,6 +119,6 @@ class TcpSocket:
         """Serve an accepted connection."""
         make: Callable[[], asyncio.Protocol] = partial(self.accepted, self, ends)
         if self.context is not None:
-            make = partial(Encrypted, self, make)
+            make = partial(Encrypted, self, make, ends.until)
         loop = asyncio.get_running_loop()
         self.worker.spawn(loop.connect_accepted_socket(make, conn))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import tzinfo
 from typing import Any
 
 from .dates import METHOD_NAMES, Duration, Time
@@ -25,6 +26,8 @@ def fetch(base: Any, key: Any) -> Any:
     kind = "time" if isinstance(base, Time) else "duration" if isinstance(base, Duration) else ""
     if kind and key in METHOD_NAMES[kind]:
         return getattr(base, key)
+    if isinstance(base, tzinfo) and key == "String":
+        return lambda: str(base)
     raise ExpressionError(f"cannot fetch {show(key)} from {go_type(base)}")
 
 

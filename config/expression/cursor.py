@@ -22,7 +22,7 @@ class Cursor:
     def __init__(self, source: str, builtins: frozenset[str]) -> None:
         self.source = source
         self.builtins = builtins
-        self.tokens = tokenize(source)
+        self.tokens, self.flaw = tokenize(source)
         self.index = 0
         self.nodes = 0
         self.depth = 0
@@ -30,7 +30,9 @@ class Cursor:
 
     @property
     def token(self) -> Token:
-        """The current token."""
+        """The current token; raises BadExpression where the text cannot be cut any further."""
+        if self.flaw is not None and self.index == len(self.tokens) - 1:
+            raise self.flaw
         return self.tokens[self.index]
 
     def error(self, text: str, token: Token | None = None) -> BadExpression:

@@ -196,7 +196,7 @@ METHODS: dict[tuple[str, str], Type] = {
     ("time", "UTC"): function((), TIME),
     **{("duration", name): function((), FLOAT) for name in ("Hours", "Minutes", "Seconds")},
     **{("duration", name): function((), INT) for name in ("Milliseconds", "Microseconds", "Nanoseconds")},
-    ("duration", "String"): function((), STRING),
+    ("duration", "String"): function((), STRING), ("location", "String"): function((), STRING),
 }  # fmt: skip
 METHOD_NAMES = {kind: frozenset(name for owner, name in METHODS if owner == kind) for kind in ("time", "duration")}
 

@@ -193,6 +193,8 @@ class Operands(Cursor):
     def member(self, node: Node, optional: bool) -> Node:
         """`.name` or `.name(…)`."""
         token = self.next()
+        if token.kind == "EOF":
+            raise self.error("unexpected end of expression")
         if token.kind != "Identifier" and token.text not in WORDS:
             raise self.error("expected name")
         chained = isinstance(node, Chain)

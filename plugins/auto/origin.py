@@ -31,7 +31,8 @@ def expand(template: str, match: Match, names: dict[str, int]) -> str:
         name = found[1] or found[2]
         if name is None:
             return "$"
-        number = int(name) if name.isdecimal() else names.get(name, -1)
+        is_number = name.isdecimal() and (name == "0" or not name.startswith("0"))
+        number = int(name) if is_number else names.get(name, -1)
         if not 0 <= number <= len(match.groups()):
             return ""
         return match.group(number) or ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from shardns.config.golang import quote
 from shardns.worker.log import PluginLog
@@ -81,7 +80,7 @@ class Scan:
 
     def _files(self) -> Iterator[str]:
         """Walk the folder in the order of names; links to folders are not followed but for the folder itself."""
-        yield from self._walk(str(Path(self.folder.path).resolve()))
+        yield from self._walk(resolved(self.folder.path))
 
     def _walk(self, path: str) -> Iterator[str]:
         try:
@@ -91,10 +90,11 @@ class Scan:
             self.log.warning(f"error reading {path}: {open_text(error, call)}")
             return
         for entry in entries:
+            below = os.path.normpath(entry.path)
             if entry.is_dir(follow_symlinks=False):
-                yield from self._walk(entry.path)
+                yield from self._walk(below)
             else:
-                yield entry.path
+                yield below
 
     async def reload(self) -> None:
         """Look at the files of all zones."""
@@ -114,6 +114,14 @@ class Scan:
                 failed = error
         if failed is not None:
             self.log.warning(str(failed))
+
+
+def resolved(path: str) -> str:
+    """Return where a folder is; one that no link leads to, or that is not there, keeps the name it is written with."""
+    if not os.path.exists(path):
+        return path
+    plain, real = os.path.normpath(path), os.path.realpath(path)
+    return plain if os.path.normpath(os.path.join(os.path.realpath("."), plain)) == real else real
 
 
 def is_name(text: str) -> bool:

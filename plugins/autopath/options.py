@@ -23,7 +23,8 @@ def source(word: str, draft: Draft) -> str | tuple[bytes, ...]:
         reason = os.strerror(error.errno or 0)
         reason = reason[:1].lower() + reason[1:]
         raise Refuse(f"failed to parse {quote(word)}: open {word}: {reason}", located=False) from None
-    return (*search_list(text), ROOT)
+    found = search_list(text)
+    return (*found, ROOT) if found else ()  # a list of the name itself completes nothing
 
 
 def _missing(word: str) -> str:

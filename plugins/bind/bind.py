@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import psutil
 
 from shardns.config.errors import Refuse
+from shardns.config.golang import quote
 from shardns.config.schema import Args, Draft, Props, Schema
-from shardns.config.values import Convert, is_ip
+from shardns.config.tokens import Token
+from shardns.config.values import Words, is_ip
 from shardns.worker.plugin import Plugin
 
 NO_ADDRESS = Refuse("at least one address or interface name is expected", located=False)
@@ -35,11 +38,20 @@ def is_address(text: str) -> bool:
     return is_ip(text.partition("%")[0])
 
 
-def place(word: str, draft: Draft) -> str:
-    """Accept the name of an interface or an address."""
-    if word in interfaces(draft) or is_ip(word):
-        return word
-    raise Refuse(f'not a valid IP address or interface name: "{word}"', located=False)
+class Spot(str):
+    """An address or the name of an interface; `at` is where it stands."""
+
+    at: Token | None = None
+
+
+def spots(words: Sequence[Token], draft: Draft) -> tuple[str, ...]:
+    """Return the words with their places."""
+    found = []
+    for word in words:
+        spot = Spot(word.text)
+        spot.at = word
+        found.append(spot)
+    return tuple(found)
 
 
 def expand(words: tuple[str, ...], draft: Draft) -> list[str]:
@@ -48,17 +60,24 @@ def expand(words: tuple[str, ...], draft: Draft) -> list[str]:
     return [address for word in words for address in table.get(word, [word])]
 
 
-PLACE = Convert(place, "ADDRESS|IFACE")
+SPOTS = Words(spots, "ADDRESS|IFACE")
 
 
 class Options(Schema, repeat="each", unknown="invalid option {q}", unknown_located=False):
     """Chooses the addresses that the server block listens on."""
 
-    addresses: Annotated[tuple[str, ...], Args(PLACE, least=1, missing=NO_ADDRESS)]
+    addresses: Annotated[tuple[str, ...], Args(SPOTS, least=1, missing=NO_ADDRESS)]
     "Addresses, or interfaces whose addresses are meant."
 
-    excluded: Annotated[tuple[str, ...], Props(PLACE, name="except", repeat="replace", missing=NO_EXCEPTION)] = ()
+    excluded: Annotated[tuple[str, ...], Props(SPOTS, name="except", repeat="replace", missing=NO_EXCEPTION)] = ()
     "Leaves addresses out that the same line would give."
+
+    def check(self, draft: Draft) -> None:
+        """Refuse what is neither an address nor an interface; the reference reads the whole line first."""
+        for word in (*self.addresses, *self.excluded):
+            if word not in interfaces(draft) and not is_ip(word):
+                at = word.at if isinstance(word, Spot) else None
+                draft.fail(f"not a valid IP address or interface name: {quote(word)}", at=at)
 
     def shape(self, draft: Draft) -> None:
         """Listen on these addresses, and on those of the block's other lines."""

@@ -18,6 +18,7 @@ from shardns.worker.store.cache import CacheStore
 from shardns.worker.store.environment import reader_check
 from shardns.worker.store.places import MARK_BYTES, tail
 from shardns.worker.store.sweep import ALIVE_S, Sweeper
+from shardns.worker.stream import Stream
 from shardns.worker.wire.codes import AA, AD, CD, RA
 from shardns.worker.wire.edns import DO
 from shardns.worker.wire.filled import FilledReply
@@ -103,6 +104,8 @@ class Cache(Layer[Options], Service[Options]):
         """Store an answer from below; returns what the client gets of it."""
         wildcard = query.metadata("zone/wildcard") or ""
         shown, _ = self.shelf.take(query, reply, rest, wildcard=wildcard, unkept=True)
+        if isinstance(reply, Stream):
+            return Stream(shown, (part and self.taken(query, part, rest) for part in reply.parts))
         return shown
 
     def answer(self, query: Query, item: Item, ttl: int) -> Reply:

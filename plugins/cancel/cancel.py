@@ -5,20 +5,32 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from shardns.config.schema import Arg, Schema
+from shardns.config.errors import Refuse
+from shardns.config.golang import quote
+from shardns.config.schema import Arg, Draft, Schema
 from shardns.config.values import DURATION
 from shardns.worker.plugin import Outcome, Source
 from shardns.worker.query import Query
 
-TIMEOUT = DURATION(
-    0, low_open=True, located=False, below="invalid negative duration: {q}", invalid="invalid duration: {q}"
-)
+
+class Timeout(DURATION):
+    """A duration above 0; complaints repeat the word as it was written."""
+
+    def __init__(self) -> None:
+        super().__init__(located=False, invalid="invalid duration: {q}")
+
+    def parse(self, word: str, draft: Draft) -> float:
+        """Return the seconds."""
+        timeout_s = super().parse(word, draft)
+        if timeout_s <= 0:
+            raise Refuse(f"invalid negative duration: {quote(word)}", located=False)
+        return timeout_s
 
 
 class Options(Schema, repeat="last", block=False):
     """Puts a deadline on each query."""
 
-    timeout: Annotated[float, Arg(TIMEOUT)] = 5.001
+    timeout: Annotated[float, Arg(Timeout)] = 5.001
     "How long a query may run; the default is just over the usual patience of clients."
 
 

@@ -49,8 +49,8 @@ class Chaos(Source[Options]):
 
     def prepare(self) -> None:
         """Encode the configured texts once."""
-        self.version = string(self.options.version.encode())
-        self.authors = sorted({string(author.encode()) for author in self.options.authors})
+        self.version = string(self.options.version.encode(errors="surrogateescape"))
+        self.authors = sorted({string(author.encode(errors="surrogateescape")) for author in self.options.authors})
 
     def answer(self, query: Query) -> Outcome:
         """Answer the five names; the order of the authors and the host name may change from query to query."""
@@ -86,7 +86,7 @@ def shuffled(rdatas: list[bytes], second: int) -> list[bytes]:
 def host() -> bytes:
     """Return the system's name, `localhost` where it has none."""
     try:
-        return socket.gethostname().encode() or b"localhost"
+        return socket.gethostname().encode(errors="surrogateescape") or b"localhost"
     except OSError:
         return b"localhost"
 

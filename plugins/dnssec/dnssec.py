@@ -16,7 +16,7 @@ from shardns.worker.metrics import Counter, Gauge
 from shardns.worker.plugin import Layer, Steps
 from shardns.worker.query import Query
 from shardns.worker.reply import Reply
-from shardns.worker.wire.codes import DNSKEY, DS, NSEC, OPT, RRSIG, SOA, Rcode
+from shardns.worker.wire.codes import AXFR, DNSKEY, DS, IXFR, NSEC, OPT, RRSIG, SOA, Rcode
 from shardns.worker.wire.records import RRset, Section
 from shardns.worker.zone.canonical import closest
 from shardns.worker.zone.keys import KeyPair
@@ -69,7 +69,8 @@ class Dnssec(Layer[Options]):
             yield self._published(query, zone)
             return
         reply = yield query
-        if query.do and isinstance(reply, Reply):
+        # RFC 5936 §2.2: a transfer is the zone as it is, and ends with its SOA record.
+        if query.do and isinstance(reply, Reply) and query.qtype not in (AXFR, IXFR):
             reply = Signing(self, query, zone).reply(reply)
         yield reply
 

@@ -32,7 +32,7 @@ def _files(line: Keys) -> Iterator[KeyPair]:
                 texts.append(Path(path).read_text(encoding="utf-8", errors="surrogateescape"))
             except OSError as error:
                 raise _refused(f"open {path}: {(error.strerror or str(error)).lower()}") from None
-        yield _pair(*texts)
+        yield _pair(*texts, missing="no public key found")
 
 
 def _secrets(line: Keys) -> Iterator[KeyPair]:
@@ -45,7 +45,7 @@ def _secrets(line: Keys) -> Iterator[KeyPair]:
             key_text, private_text = str(secret["key"]), str(secret["private"])
         except (BotoCoreError, ClientError, KeyError, TypeError, ValueError) as error:
             raise _refused(str(error)) from None
-        yield _pair(key_text, private_text)
+        yield _pair(key_text, private_text, missing="invalid public key format")
 
 
 def _client() -> Any:
@@ -56,13 +56,13 @@ def _client() -> Any:
     return botocore.session.get_session().create_client("secretsmanager")
 
 
-def _pair(key_text: str, private_text: str) -> KeyPair:
+def _pair(key_text: str, private_text: str, *, missing: str) -> KeyPair:
     try:
         record = public(key_text)
     except ValueError as error:
-        raise _refused("no public key found" if str(error) == "no record" else str(error)) from None
+        raise _refused(missing if str(error) == "no record" else str(error)) from None
     if isinstance(record, int):
-        raise _refused("no public key found")
+        raise _refused(missing)
     try:
         return pair(record, private_text)
     except ImportError:

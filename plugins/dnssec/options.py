@@ -46,5 +46,5 @@ class Options(Schema):
     key: Annotated[tuple[Keys, ...], Props(Words(keys, "file|aws_secretsmanager KEY..."))] = ()
     "Keys: base names of files as BIND writes them, relative ones below `root`, or secrets of AWS. May be repeated."
 
-    cache_capacity: Annotated[int, Prop(INTEGER())] = 10000
+    cache_capacity: Annotated[int, Prop(INTEGER(), rest="property")] = 10000
     "How many signed sets of records are kept."

@@ -19,7 +19,7 @@ class File(Authority[tuple[Options, ...]], Service[tuple[Options, ...]]):
     """All `file` lines of a server block."""
 
     directive = "file"
-    mutable: ClassVar[dict[str, str]] = {"table": "store", "store": "store", "keeping": "keeper"}
+    mutable: ClassVar[dict[str, str]] = {"table": "store", "store": "store", "keeping": "keeper", "scope": "keeper"}
 
     def prepare(self) -> None:
         """Collect the zones; the store is opened later."""
@@ -28,6 +28,7 @@ class File(Authority[tuple[Options, ...]], Service[tuple[Options, ...]]):
         self.origins = frozenset(file.origin for file in self.files)
         self.direct = self.found_by_mux()
         self.falls = falls_through(self.options)
+        self.scope: Scope | None = None
         self.plain_zones = frozenset() if self.falls else self.origins
 
     # In the keeper -------------------------------------------------------------------------------------------------
@@ -41,11 +42,20 @@ class File(Authority[tuple[Options, ...]], Service[tuple[Options, ...]]):
 
     async def start(self, scope: Scope) -> None:
         """Tell secondaries of all zones, and begin to look at the files."""
+        self.scope = scope
+        self._tell_all()
         for origin, kept in self.keeping.kept.items():
-            if self.keeping.notify is not None:
-                scope.spawn(self.keeping.tell(origin))
             if kept.file.reload_s:
                 scope.every(kept.file.reload_s, partial(self.keeping.reload, origin))
+
+    async def refused(self) -> None:
+        """Tell secondaries of all zones again, as the reference does where a restart failed."""
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        if self.keeping.notify is not None and self.scope is not None:
+            for origin in self.keeping.kept:
+                self.scope.spawn(self.keeping.tell(origin))
 
 
 PLUGIN = File

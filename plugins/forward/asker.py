@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Final, Protocol
 
 from .wheel import Bucket
+
+FOREVER: Final = float("inf")
 
 
 class Connection(Protocol):
@@ -18,16 +20,18 @@ class Connection(Protocol):
 class Asker(ABC):
     """One exchange at a time. A connection fills in `connection`, `bucket` and `id` while it works for the asker.
 
-    `limit` is the longest datagram taken, in octets; `timeout_s` how long the answer may take once sent.
+    `limit` is the longest datagram taken, in octets; `timeout_s` how long the answer may take once sent; `until` the
+    moment (monotonic s) at which requests over HTTPS are given up even before.
     """
 
-    __slots__ = ("bucket", "connection", "id", "limit", "timeout_s")
+    __slots__ = ("bucket", "connection", "id", "limit", "timeout_s", "until")
 
     connection: Connection
     bucket: Bucket
     id: int
     limit: int
     timeout_s: float
+    until: float
 
     @abstractmethod
     def message(self, ident: int) -> bytes:

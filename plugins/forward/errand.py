@@ -22,7 +22,7 @@ from shardns.worker.wire.question import encode
 
 from . import texts
 from .answers import read
-from .asker import Asker
+from .asker import FOREVER, Asker
 from .counters import BROKEN
 from .hedge import Hedge
 from .pace import best
@@ -87,9 +87,9 @@ class Errand(Asker):
         self._hedges: dict[Hedge, None] = {}
         self._exhausted = self._over = False
         self._started = monotonic()
-        deadline = self._started + PATIENCE_S
         given = query.request.deadline
-        self._deadline = deadline if given is None or given > deadline else given
+        self.until = FOREVER if given is None else given
+        self._deadline = min(self._started + PATIENCE_S, self.until)
 
     def label(self) -> str:
         """Return the upstream last tried."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from shardns.worker.wire.codes import NS
 from shardns.worker.wire.question import question
 
-from .asker import Asker
+from .asker import FOREVER, Asker
 from .counters import PROBE_FAILURES, PROXY_NAME
 from .engine import MAX_MESSAGE_BYTES, Engine
 from .https import HttpsLine
@@ -109,6 +109,7 @@ class Probe(Asker):
         self._check = check
         self.limit = MAX_MESSAGE_BYTES
         self.timeout_s = READ_TIMEOUT_S
+        self.until = FOREVER
 
     def message(self, ident: int) -> bytes:
         """Return the probe question under this ID."""

@@ -31,6 +31,7 @@ class Hedge(Asker):
         self.upstream: Upstream | None = None
         self.limit = errand.limit
         self.timeout_s = errand.timeout_s
+        self.until = errand.until
         self.bucket = engine.moments.add(self, delay_s)
 
     def withdraw(self) -> None:

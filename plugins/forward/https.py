@@ -1,6 +1,7 @@
 """DNS over HTTPS to one upstream (RFC 8484): many queries on few connections, by HTTP/2 where the upstream speaks it.
 
-1. A query has two seconds, whatever happens to it: waiting for a connection, for its turn, or for the answer.
+1. A query has two seconds, whatever happens to it: waiting for a connection, for its turn, or for the answer; less
+   where its own deadline (`cancel`) comes before.
 2. Where a connection ends (GOAWAY, RST_STREAM with REFUSED_STREAM, a close) what it did not answer is asked again on
    another one, if that connection had ever answered: then its end says nothing about the upstream.
 3. Octets go out once a turn of the event loop, so queries of one burst share a record.
@@ -17,7 +18,7 @@ from typing import Final
 from . import texts
 from .asker import Asker
 from .engine import Engine
-from .handshake import Trust
+from .handshake import OUT_OF_TIME, Trust
 from .http import AWAITING, Request
 from .https_connection import HttpsConnection
 from .pool import Terms
@@ -66,7 +67,8 @@ class HttpsLine:
 
     def ask(self, asker: Asker) -> None:
         """Begin an exchange. Raises DialFailed where that needs a connection that cannot be begun."""
-        asker.bucket = self.engine.wheel.add(asker, self.timeout_s)
+        left_s = max(asker.until - self.engine.loop.time(), 0.0)
+        asker.bucket = self.engine.wheel.add(asker, min(self.timeout_s, left_s))
         try:
             self.place(asker)
         except DialFailed:
@@ -100,7 +102,12 @@ class HttpsLine:
     def expire(self, asker: Asker) -> None:
         """Give up an asker for which no connection had room."""
         del self._queue[asker]
-        asker.failed(self.during(asker, AWAITING))
+        self.given_up(asker)
+
+    def given_up(self, asker: Asker) -> None:
+        """Tell an asker that its time, or that of a request, is over."""
+        over = asker.until <= self.engine.loop.time()
+        asker.failed(self.during(asker, OUT_OF_TIME if over else AWAITING))
 
     def during(self, asker: Asker, text: str) -> str:
         """Return what Go's HTTP client says of a failed request."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from . import texts
 from .asker import Asker
 from .handshake import OUT_OF_TIME, Handshake, reason
-from .http import AWAITING, Answer, Event, Http, Lost
+from .http import Answer, Event, Http, Lost
 from .http1 import Http1
 from .http2 import Http2
 from .stream import LATER
@@ -83,11 +83,12 @@ class HttpsConnection:
         else:
             del self._asked[asker.id]
             self._http.cancel(asker.id)
-            if not self._heard:
-                self._http.closing = True  # silent from one time-out to the next: not the one to ask
-            self._heard = False
+            if asker.until > self._engine.loop.time():
+                if not self._heard:
+                    self._http.closing = True  # silent from one time-out to the next: not the one to ask
+                self._heard = False
             self._flush_soon()
-        asker.failed(self._line.during(asker, AWAITING))
+        self._line.given_up(asker)
         self._rest()
 
     def close(self) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
+
+from shardns.config.golang import quote
 
 CITY: Final = frozenset({
     "DBIP-City-Lite", "DBIP-Country-Lite", "DBIP-Country", "DBIP-Location (compat=City)", "GeoLite2-City",
@@ -21,6 +24,7 @@ OTHERS: Final = frozenset({
     "GeoIP2-Anonymous-IP", "GeoIP-Anonymous-Plus", "GeoIP2-Connection-Type", "GeoIP2-Domain", "GeoIP2-Static-IP-Score",
     "GeoIP2-User-Connection-Type", "GeoIP2-User-Count", "GeoIP2-DensityIncome", "GeoIP2-IP-Risk",
 })  # fmt: skip
+PROBED: Final = ipaddress.IPv4Address("127.0.0.1")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Label = tuple[str, Callable[[], str]]
 
@@ -47,6 +51,18 @@ class Database:
     def close(self) -> None:
         """Let go of the file."""
         self.reader.close()
+
+
+def probe(path: str) -> None:
+    """Look up one address, to see whether a file can be used; raises Unusable."""
+    database = Database(path)
+    try:
+        list(database.labels(PROBED))
+    except (OSError, ValueError, RuntimeError) as error:
+        what = f"{quote(Path(path).name)} schema {quote(database.schema)}"
+        raise Unusable(f"unexpected failure looking up database {what}: {error}") from None
+    finally:
+        database.close()
 
 
 def opened(path: str) -> Any:

@@ -11,21 +11,17 @@ from shardns.config.values import Convert, Refuse
 from shardns.worker.plugin import Metadata, Outcome, Source
 from shardns.worker.query import Query
 
-from .database import Address, Database, Unusable
+from .database import Address, Database, Unusable, probe
 
 SUBNET = 8  # RFC 7871
 
 
 def database(word: str, draft: Draft) -> str:
-    """Return the path, having looked into the file."""
+    """Return the path; a block has one."""
     key = f"geoip/{draft.index}"
     if key in draft.shared:
         raise Refuse("configuring multiple databases is not supported", located=True)
     draft.shared[key] = True
-    try:
-        Database(word).close()
-    except Unusable as error:
-        raise Refuse(str(error), located=True) from None
     return word
 
 
@@ -37,6 +33,13 @@ class Options(Schema, repeat="last", unknown='unknown property "{}"'):
 
     edns_subnet: Annotated[bool, Flag(name="edns-subnet", rest="property")] = False
     "Look up the address of the client-subnet option (RFC 7871) where the query has one."
+
+    def shape(self, draft: Draft) -> None:
+        """Look into the file, once everything else is right."""
+        try:
+            probe(self.file)
+        except Unusable as error:
+            raise Refuse(str(error), located=True) from None
 
 
 class Geoip(Source[Options], Metadata):

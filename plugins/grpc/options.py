@@ -33,11 +33,14 @@ class Options(Schema):
     tls: Annotated[tuple[str, ...] | None, Props(FILE(), least=0, most=3, repeat="replace")] = None
     "Speak TLS; files: none, CA, CERT KEY, or CERT KEY CA."
 
-    tls_servername: Annotated[str, Prop(STRING("NAME"))] = ""
+    tls_servername: Annotated[str, Prop(STRING("NAME"), rest="property")] = ""
     "The name in the certificate of every upstream; alone it switches TLS on, too."
 
     policy: Annotated[
-        str, Prop(CHOICE("random", "round_robin", "sequential", refused="unknown policy '{}'", located=True))
+        str,
+        Prop(
+            CHOICE("random", "round_robin", "sequential", refused="unknown policy '{}'", located=True), rest="property"
+        ),
     ] = "random"
     "In which order upstreams are tried."
 

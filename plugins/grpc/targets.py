@@ -89,7 +89,10 @@ def _nameservers(name: str, to: To) -> list[Target]:
         lines = Path(name).read_text(errors="replace").splitlines()
     except (OSError, ValueError) as error:
         why = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else str(error)
-        text = f"not an IP address or file {quote(name)}: open {name}: {why}"
+        why = f"{'read' if isinstance(error, IsADirectoryError) else 'open'} {name}: {why}"
+        if isinstance(error, FileNotFoundError):
+            why = f"failed to open file {quote(name)}: {quote(why)}"
+        text = f"not an IP address or file {quote(name)}: {why}"
         raise Refuse(text, located=False, at=to.at, hint="expected IP, IP:PORT, a file or unix:///PATH") from None
     rows = [line.split() for line in lines]
     hosts = [row[1].partition("%")[0] for row in rows if len(row) > 1 and row[0] == "nameserver"]

@@ -13,6 +13,7 @@ from shardns.config.values import Words
 from shardns.worker.plugin import Layer, Steps
 from shardns.worker.query import Query
 from shardns.worker.reply import Reply
+from shardns.worker.stream import Stream
 from shardns.worker.wire.codes import AA, RA, RD
 
 FLAGS: Final = {"aa": AA, "ra": RA, "rd": RD}
@@ -93,11 +94,15 @@ class Header(Layer[tuple[Options, ...]]):
             query.show(flags=flags)
             query = query.ask(flags=flags)
         outcome = yield query
-        if isinstance(outcome, Reply):
-            flags = (outcome.flags & self.reply_keep) | self.reply_set
-            if flags != outcome.flags:
-                outcome = outcome.replace(flags=flags)
-        yield outcome
+        yield self.changed(outcome) if isinstance(outcome, Reply) else outcome
+
+    def changed(self, reply: Reply) -> Reply:
+        """Return a reply with its flags set and cleared, in all messages that it has."""
+        flags = (reply.flags & self.reply_keep) | self.reply_set
+        found = reply if flags == reply.flags else reply.replace(flags=flags)
+        if isinstance(found, Stream):
+            return Stream(found, (part and self.changed(part) for part in found.parts))
+        return found
 
 
 def masks(rules: Iterable[Rule]) -> tuple[int, int]:

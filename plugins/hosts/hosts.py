@@ -156,21 +156,22 @@ class Hosts(Source[Options], Service[Options]):
         return True
 
     async def publish(self, text: bytes, mtime_ns: int) -> None:
-        """Publish the text of a file, unless the same is still in the store."""
+        """Publish the text of a file; what is still in the store of the same is only counted anew."""
         assert self.staging is not None
         options = self.options
         digest = hashlib.blake2b(text, digest_size=16)
         digest.update(repr(("hosts", options.path, self.zones, options.ttl, options.no_reverse)).encode())
-        if self.staging.reuse(ROOT, self.owner, digest.digest()) is not None:
-            return  # the gauges still say what was counted then
-        writer = self.staging.zone(ROOT, self.owner, digest.digest())
+        known = self.staging.reuse(ROOT, self.owner, digest.digest()) is not None
+        writer = None if known else self.staging.zone(ROOT, self.owner, digest.digest())
+        count = 0
         for owner, rtype, rdata in records(io.BytesIO(text), self.zones, not options.no_reverse):
-            writer.add(owner, rtype, options.ttl, (rdata,))
-            if not writer.count % _SLICE:
+            count += 1
+            if writer is not None:
+                writer.add(owner, rtype, options.ttl, (rdata,))
+            if not count % _SLICE:
                 await asyncio.sleep(0)
-        count = writer.count
         self.log.debug(f"Parsed hosts file into {count} entries")
-        for _ in writer.write():
+        for _ in writer.write() if writer is not None else ():
             await asyncio.sleep(0)
         entries.set(count + sum(map(len, self.inline.values())), options.path)
         reloaded.set(mtime_ns / 1e9)

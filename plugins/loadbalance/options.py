@@ -65,8 +65,8 @@ class Options(Schema, repeat="each"):
     def check(self, draft: Draft) -> None:
         """Refuse the property of the other policy."""
         wrong = "reload" if self.policy.name == "round_robin" else "prefer"
-        if self.reload is not None if wrong == "reload" else self.prefer:
-            raise Refuse(f"unknown property '{wrong}'", True, draft.heads.get(wrong))
+        if wrong in draft.heads:
+            raise Refuse(f"unknown property '{wrong}'", True, draft.heads[wrong])
 
     @property
     def reload_s(self) -> float:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
+from shardns.config.cores import usable_cores
 from shardns.config.schema import Arg, Draft, Schema
 from shardns.config.values import INTEGER
 from shardns.worker.plugin import Plugin
@@ -28,7 +28,7 @@ class Options(Schema, repeat="count", block=False):
 
     def shape(self, draft: Draft) -> None:
         """Give the block its number of sockets."""
-        draft.sockets = self.count or len(os.sched_getaffinity(0))
+        draft.sockets = self.count or usable_cores()
 
 
 class Multisocket(Plugin[Options]):

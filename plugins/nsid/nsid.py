@@ -31,7 +31,7 @@ class Nsid(Layer[Options]):
 
     def prepare(self) -> None:
         """Settle the identifier."""
-        text = " ".join(self.options.words) or host()
+        text = " ".join(self.options.words) if self.options.words else host()
         self.identifier = text.encode(errors="surrogateescape")
 
     def around(self, query: Query) -> Steps:

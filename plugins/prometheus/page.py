@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from prometheus_client import GCCollector
 
@@ -14,6 +15,7 @@ from .delimited import CONTENT_TYPE as PROTOBUF
 from .delimited import encode
 
 _TABLE = "metrics page"
+_FULL: Final = "runtime_metrics"  # a file in the server's folder: asked for once, shown through all reloads
 
 
 class Page:
@@ -27,9 +29,12 @@ class Page:
 
     @classmethod
     def shared(cls, scope: Scope, seat: int, full: bool) -> Page:
-        """Return the keeper's page; `full` adds the interpreter's own metrics for good."""
+        """Return the keeper's page; `full` adds the interpreter's own metrics until the server ends."""
         found: Page = scope.generation.table.setdefault(_TABLE, cls(scope, seat))
-        if full and not found.full:
+        mark = scope.generation.folder / _FULL
+        if full:
+            mark.touch()
+        if mark.exists() and not found.full:
             found.full = True
             GCCollector(registry=found.registry)
         return found

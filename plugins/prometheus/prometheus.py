@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from collections.abc import Iterator
 from time import monotonic
 from typing import Annotated, ClassVar
 
@@ -21,6 +23,7 @@ from shardns.worker.plugin import Layer, Service, Steps
 from shardns.worker.query import Query
 from shardns.worker.reply import Failure, Reply
 from shardns.worker.scope import Scope
+from shardns.worker.stream import Stream
 from shardns.worker.wire.codes import Rcode
 from shardns.worker.wire.names import ROOT, to_text
 from shardns.worker.wire.write import uncompressed_size
@@ -91,11 +94,25 @@ class Prometheus(Layer[Options], Service[Options]):
         except Failure as failure:
             self.count(query, int(failure.rcode), "", 0, started)
             raise
-        if isinstance(outcome, Reply):
+        if isinstance(outcome, Stream):
+            outcome = Stream(outcome, self.followed(query, outcome, started))
+        elif isinstance(outcome, Reply):
             self.count(query, outcome.rcode, self.next_name(), uncompressed_size(query, outcome), started)
         else:
             self.count(query, Rcode.NOERROR, "", 0, started)
         yield outcome
+
+    def followed(self, query: Query, stream: Stream, started: float) -> Iterator[Reply | None]:
+        """Give the messages of a stream on; count the query behind the last one, or where nobody takes any more."""
+        rcode, size = stream.rcode, uncompressed_size(query, stream)
+        try:
+            for part in stream.parts:
+                if part is not None:
+                    rcode = part.rcode
+                    size += uncompressed_size(query, part)
+                yield part
+        finally:
+            self.count(query, rcode, self.next_name(), size, started)
 
     def count(self, query: Query, rcode: int, plugin: str, size: int, started: float) -> None:
         """Count one query."""
@@ -124,28 +141,26 @@ class Prometheus(Layer[Options], Service[Options]):
     # In the keeper -------------------------------------------------------------------------------------------------
 
     async def start(self, scope: Scope) -> None:
-        """Say what is enabled, and open the endpoint; a busy port is logged, no more (without the plugin's name)."""
+        """Say what is enabled, and open the endpoint; that nobody can listen there was logged before, no more."""
         version = f"python{platform.python_version()}"
         build_info.set(1, COREDNS, "", version)
         self.enable()
-        address = self.options.address
         web = WebConfig()
         if self.options.tls:
-            try:
-                web = WebConfig.read(self.options.tls)
-            except FileNotFoundError:
+            if not os.path.exists(self.options.tls):
                 log.error(f"TLS config file does not exist: {self.options.tls}")
                 return
+            try:
+                web = WebConfig.read(self.options.tls)
             except (OSError, ValueError) as error:
                 log.error(f"Failed to start HTTPS metrics server: {error}")
                 return
         page = Page.shared(scope, metrics.seat_number, self.options.runtime_metrics)
         self.release = await endpoints.serve(
-            scope, address, "/metrics", page.answer, tls=web.context, guard=web.guard, headers=web.headers
-        )
-        if self.release is None:
-            log.error(f"{UNSERVED}: {endpoints.reason(address)}")
-        elif self.options.tls:
+            scope, self.options.address, "/metrics", page.answer,
+            tls=web.context, guard=web.guard, headers=web.headers,
+        )  # fmt: skip
+        if self.release is not None and self.options.tls:
             log.info("Server is ready and accepting connections")
 
     async def stopping(self) -> None:

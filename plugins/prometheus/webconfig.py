@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shardns.worker.http import Request, Response
+from shardns.worker.unverified import Unreachable, accept_any_certificate
 
 from .webyaml import load
 
@@ -25,11 +26,13 @@ _VERSIONS: Final = {
 _CLIENTS: Final = {
     "": ssl.CERT_NONE,
     "NoClientCert": ssl.CERT_NONE,
-    "RequestClientCert": ssl.CERT_NONE,
+    "RequestClientCert": ssl.CERT_OPTIONAL,
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
     "RequireAnyClientCert": ssl.CERT_REQUIRED,
+    "RequireClientCert": ssl.CERT_REQUIRED,
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
+_UNVERIFIED: Final = ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert")
 _SECTIONS: Final = {
     "tls_server_config": {
         "cert_file", "key_file", "client_auth_type", "client_ca_file", "client_allowed_sans", "min_version",
@@ -87,12 +90,16 @@ def _context(config: Mapping[str, Any], folder: Path) -> ssl.SSLContext:
         raise ValueError(f"Invalid ClientAuth: {kind}")
     if authority and _CLIENTS[kind] is ssl.CERT_NONE:
         raise ValueError("Client CA's have been configured without a Client Auth Policy")
-    if _CLIENTS[kind] is not ssl.CERT_NONE:
-        if not authority:
-            # Asking for a certificate without judging it is more than the ssl module can do: better closed than open.
-            raise ValueError(f"client_auth_type {kind} needs a client_ca_file")
+    context.verify_mode = _CLIENTS[kind]
+    if authority:
         context.load_verify_locations(folder / str(authority))
-        context.verify_mode = _CLIENTS[kind]
+    elif "Verify" in kind:
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+    if kind in _UNVERIFIED:
+        try:
+            accept_any_certificate(context)
+        except Unreachable as error:
+            raise ValueError(f"client_auth_type {kind}: {error}") from None
     return context
 
 

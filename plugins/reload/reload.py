@@ -27,6 +27,7 @@ from shardns.worker.scope import Scope
 MINIMUM_S = 2.0
 INTERVAL = DURATION(MINIMUM_S, below="interval value must be greater or equal to 2s", located=False)
 INTERVAL.label = "INTERVAL"
+STDIN = "/dev/stdin"
 _TABLE = "reload"
 
 failed_total = Counter("reload_failed_total", "Counter of the number of failed reload attempts.")
@@ -72,7 +73,7 @@ class Reload(Service[Options]):
         """Remember what runs; the last block's line counts for all."""
         generation = self.site.generation
         generation.table[_TABLE] = self
-        self.file = generation.model.file
+        self.file, self.looked_up = generation.model.file, generation.model.looked_up
         self.running = generation.model.digest
         self.seen = self.running
         self.announced = False
@@ -87,7 +88,9 @@ class Reload(Service[Options]):
             self.announced = True
             self.log.info(f"Running configuration SHA512 = {self.running}\n")
             if self.file.endswith(".toml"):
-                self.seen = await asyncio.to_thread(digest, self.file) or self.seen
+                self.seen = await asyncio.to_thread(digest, self.file, self.looked_up) or self.seen
+        if self.file == STDIN:  # what was read at the start stays in force
+            return
         options = self.options
         interval_s = options.interval_s + random.uniform(-options.jitter_s / 2, options.jitter_s / 2)
         scope.every(interval_s, lambda: self.look(scope))
@@ -95,7 +98,7 @@ class Reload(Service[Options]):
     async def look(self, scope: Scope) -> None:
         """Compare once; a change is handed to the master."""
         try:
-            found = await asyncio.to_thread(digest, self.file)
+            found = await asyncio.to_thread(digest, self.file, self.looked_up)
         except ConfigError as error:
             self.log.warning(f"Corefile parse failed: {error.text}")
             return
@@ -115,16 +118,16 @@ class Reload(Service[Options]):
             self.log.error(f"Corefile changed but reload failed: {text}")
 
 
-def digest(file: str) -> str | None:
+def digest(file: str, looked_up: bool = False) -> str | None:
     """Return the digest of a configuration file as it is now; None where it cannot be read.
 
-    A `Corefile` that is gone counts as the built-in configuration, which is what a server without one runs. Raises
-    ConfigError where the text cannot be parsed.
+    A file that nobody named and that is gone counts as the built-in configuration, which is what a server without one
+    runs. Raises ConfigError where the text cannot be parsed.
     """
     try:
         text = read_text(os.path.normpath(file))
     except OSError as error:
-        if file != "Corefile" or not isinstance(error, FileNotFoundError):
+        if not looked_up or not isinstance(error, FileNotFoundError):
             return None
         return running_digest(parse(built_in()).blocks, file)
     if file.endswith(".toml"):

@@ -62,6 +62,7 @@ class Answer:
     def act(self, actions: Sequence[Action]) -> Iterator[tuple[Targets, Records]]:
         """Do everything; yields each CNAME record whose target is to be looked at, in its turn."""
         seen = False
+        of_message = [action for action in reversed(actions) if isinstance(action, (Rcodes, Option))]
         for records in [*self.authority, *self.answer, *self.additional]:
             seen = True
             for action in reversed(actions):
@@ -70,14 +71,18 @@ class Answer:
                         yield action, records
                 else:
                     self.on_records(action, records)
+            for action in of_message * len(records.rdatas):
+                self.on_message(action)
         if self.edns is not None:
             seen = True
             for action in reversed(actions):
-                self.on_opt(action)
+                if isinstance(action, Ttls):
+                    self.on_opt(action)
+                else:
+                    self.on_message(action)
         if not seen:
-            for action in reversed(actions):
-                if isinstance(action, Rcodes):
-                    self.on_rcode(action)
+            for action in of_message:
+                self.on_message(action)
 
     def on_records(self, action: Action, records: Records) -> None:
         """Do one thing to one RRset."""
@@ -88,32 +93,22 @@ class Answer:
                 records.rdatas = [changed_value(records.rtype, rdata, change) for rdata in records.rdatas]
             case Ttls():
                 records.ttl = action.within(records.ttl)
-            case Rcodes():
-                for _ in records.rdatas:
-                    self.on_rcode(action)
-            case Option():
-                for _ in records.rdatas:
-                    self.edns = None if self.edns is None else action.undo(self.edns)
 
-    def on_opt(self, action: Action) -> None:
-        """Do one thing to the OPT record, which is a record as any other to the reference."""
+    def on_opt(self, action: Ttls) -> None:
+        """Bring the TTL field of the OPT record into the range: it is a record as any other to the reference."""
         edns = self.edns
         assert edns is not None
-        match action:
-            case Ttls():
-                ttl = action.within((edns.rcode_high << 24) | (edns.version << 16) | edns.flags)
-                self.edns = dataclasses.replace(
-                    edns, rcode_high=ttl >> 24, version=(ttl >> 16) & 255, flags=ttl & 0xFFFF
-                )
-            case Rcodes():
-                self.on_rcode(action)
-            case Option():
-                self.edns = action.undo(edns)
+        ttl = action.within((edns.rcode_high << 24) | (edns.version << 16) | edns.flags)
+        self.edns = dataclasses.replace(edns, rcode_high=ttl >> 24, version=(ttl >> 16) & 255, flags=ttl & 0xFFFF)
 
-    def on_rcode(self, action: Rcodes) -> None:
-        """Replace the response code."""
-        if self.rcode == action.old:
-            self.rcode = action.new
+    def on_message(self, action: Action) -> None:
+        """Do one thing to the message itself: the response code, or an option; once for each record."""
+        match action:
+            case Rcodes():
+                if self.rcode == action.old:
+                    self.rcode = action.new
+            case Option():
+                self.edns = None if self.edns is None else action.undo(self.edns)
 
 
 def undone(edns: Edns | None, actions: Sequence[Action]) -> Edns | None:

@@ -30,8 +30,9 @@ class Options(Schema, repeat="each"):
         try:
             if len(words) < 2:
                 words += [word for line in self.more for word in line]
-            elif self.more:
+            rule = rule_of(words)
+            if self.more and len(self.line) >= 2:
                 rule_of([])  # the reference takes such a block for a line of its own
-            return dataclasses.replace(self, rule=rule_of(words))
+            return dataclasses.replace(self, rule=rule)
         except ValueError as error:
             raise Refuse(str(error), located=False) from None

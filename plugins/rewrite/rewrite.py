@@ -15,6 +15,7 @@ from shardns.worker.dispatch import failed
 from shardns.worker.plugin import Layer, Steps
 from shardns.worker.query import Query
 from shardns.worker.reply import Drop, Failure, Reply, ServFail
+from shardns.worker.stream import Stream
 from shardns.worker.wire.codes import CNAME, TC
 from shardns.worker.wire.names import from_text, to_text
 from shardns.worker.wire.records import RRset
@@ -63,6 +64,8 @@ class Rewrite(Layer[tuple[Options, ...]]):
             outcome = failed(asked, failure)
         if isinstance(outcome, Reply) and state.actions:
             outcome = yield from self.reverted(asked, outcome, state)
+            if isinstance(outcome, Stream):
+                outcome = Stream(outcome, (part and further(part, state) for part in outcome.parts))
         yield outcome
 
     def walk(self, state: State) -> bool:
@@ -125,6 +128,14 @@ class Rewrite(Layer[tuple[Options, ...]]):
                     break
         answer.answer = [*kept, *(copied(rrset) for rrset in found.answer)]
         answer.flags = (answer.flags & ~TC) | (found.flags & TC)
+
+
+def further(part: Reply, state: State) -> Reply:
+    """Return a further message of a zone transfer after all actions; CNAME targets in it stay as they are."""
+    answer = Answer(part)
+    for _ in answer.act(state.actions):
+        pass
+    return answer.done()
 
 
 def copied(rrset: RRset) -> Records:

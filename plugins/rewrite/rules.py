@@ -99,13 +99,15 @@ class ReplyRule(Rule):
 
 @dataclass(frozen=True, slots=True)
 class CnameRule(Rule):
-    """Another target of CNAME records: matches every query."""
+    """Another target of CNAME records: matches every query, unless one of its words is empty."""
 
     match: Match
     to: str
 
     def apply(self, state: State) -> bool:
         """Note the action."""
+        if not self.match.text or not self.to:
+            return False
         state.actions.append(Targets(self.target))
         return True
 
@@ -182,7 +184,7 @@ class VariableRule(LocalRule):
     variable: str = ""
 
     def value(self, state: State) -> bytes | None:
-        """Return the variable's octets, None where a label has no value."""
+        """Return the variable's octets, None where it has no value."""
         query = state.query
         if self.variable not in SETTLED:
             query.once()
@@ -195,7 +197,10 @@ class VariableRule(LocalRule):
             case "client_ip":
                 return request.peer.packed
             case "server_ip":
-                return request.local.packed
+                # In the client's family: the wildcard that a UDP socket is bound to is no IPv4 address.
+                if request.peer.family == 1:
+                    return request.local.packed if request.local.family == 1 else None
+                return request.local.packed_v6
             case "client_port":
                 return request.peer.port.to_bytes(2, "big")
             case "server_port":

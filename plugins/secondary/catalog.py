@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from shardns.config.golang import quote
-from shardns.worker.wire.codes import NS, PTR, SOA, TXT
+from shardns.worker.wire.codes import NS, PTR, SOA, TXT, class_text, type_text
+from shardns.worker.wire.message import Record
 from shardns.worker.wire.names import labels, to_text
 from shardns.worker.zone.transfer import TransferError
 
@@ -60,6 +61,16 @@ def parse(origin: bytes, records: Iterable[Listed]) -> Catalog:
     if entries.versions[0] != VERSION:
         raise CatalogError(f"catalog zone {text} has unsupported version {quote(entries.versions[0])}")
     return Catalog(origin, tuple(entries.members()))
+
+
+def foreign_record(origin: bytes, record: Record) -> CatalogError:
+    """Return why a catalog with a record of another class than IN is none."""
+    from shardns.worker.zone.listing import rdata_text  # seldom needed, and it takes dnspython along
+
+    owner, rtype, rclass, ttl, rdata = record
+    kind = f"{class_text(rclass)}\t{type_text(rtype)}\t{rdata_text(rtype, rdata)}"
+    text = f"{to_text(owner.lower())}\t{ttl}\t{kind}"
+    return CatalogError(f"catalog zone {to_text(origin)} contains non-IN record {text}")
 
 
 class _Entries:

@@ -19,7 +19,7 @@ from shardns.worker.tsig import Key
 from shardns.worker.wire.names import to_text
 from shardns.worker.zone.copy import Timers
 from shardns.worker.zone.fetch import DialError, check
-from shardns.worker.zone.notify import Peer, peer_text
+from shardns.worker.zone.peers import Peer, peer_text
 from shardns.worker.zone.slices import in_slices
 from shardns.worker.zone.transfer import Soa, TransferError, older
 

@@ -19,12 +19,12 @@ from shardns.worker.zone.copy import Change, Copy, Draft, Timers, changed_digest
 from shardns.worker.zone.diff import record
 from shardns.worker.zone.fetch import fetch
 from shardns.worker.zone.journal import Delta
-from shardns.worker.zone.notify import Peer
+from shardns.worker.zone.peers import Peer
 from shardns.worker.zone.rebuild import rebuild, save
 from shardns.worker.zone.slices import in_slices
 from shardns.worker.zone.transfer import Inbound, Soa, TransferError
 
-from .catalog import Listed
+from .catalog import Listed, foreign_record
 from .vault import Vault
 
 Validate = Callable[[list[Listed]], None]
@@ -90,6 +90,8 @@ class Intake:
         vault, writer = self.vault, self.writer
         assert writer is not None
         if self.validate is not None:
+            if inbound.foreign is not None:
+                raise foreign_record(self.origin, inbound.foreign)
             self.validate(self.listed)
         if self.draft is not None:
             try:

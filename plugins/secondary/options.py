@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -14,32 +13,16 @@ from shardns.config.schema import Args, Draft, Fallthrough, Flag, Prop, Props, S
 from shardns.config.tokens import Token
 from shardns.config.values import ZONES, Convert, Words
 from shardns.config.zones import normalise
-
-PORT = 53
-
-Peer = tuple[str, int]
+from shardns.worker.zone.peers import Peer, peer
 
 
-def peer(word: Token) -> Peer:
-    """Return the address and port of a primary: `IP`, `IP:PORT` or `[IPv6]:PORT`."""
-    text = word.text
-    if text == "*":
+def _peer(word: Token) -> Peer:
+    if word.text == "*":
         raise Refuse("can't use '*' in transfer from", located=False, at=word)
-    if is_address(text):
-        return text, PORT
-    head, colon, tail = text.rpartition(":")
-    bare = head[1:-1] if head.startswith("[") and head.endswith("]") else head
-    if not colon or not tail.isdecimal() or int(tail) > 65535 or not is_address(bare):
-        raise Refuse(f"must specify an IP address: `{text}'", located=False, at=word)
-    return bare, int(tail)
-
-
-def is_address(text: str) -> bool:
-    """Tell whether a text is an address; IPv6 may have a scope."""
     try:
-        return bool(ipaddress.ip_address(text))
-    except ValueError:
-        return False
+        return peer(word.text)
+    except ValueError as error:
+        raise Refuse(str(error), located=False, at=word) from None
 
 
 def _from(words: Sequence[Token], draft: Draft) -> tuple[Peer, ...]:
@@ -47,7 +30,7 @@ def _from(words: Sequence[Token], draft: Draft) -> tuple[Peer, ...]:
         raise Refuse(f"unknown property {words[0].text}", located=True, at=words[0], hint="expected from")
     if len(words) == 1:
         raise WrongCount(at=words[0])
-    return tuple(peer(word) for word in words[1:])
+    return tuple(_peer(word) for word in words[1:])
 
 
 def _members(words: Sequence[Token], draft: Draft) -> tuple[bytes, ...]:

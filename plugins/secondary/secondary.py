@@ -14,7 +14,6 @@ from shardns.worker.reply import DROP
 from shardns.worker.scope import Scope
 from shardns.worker.store.publish import Staging
 from shardns.worker.tsig import Key
-from shardns.worker.wire.codes import Opcode
 from shardns.worker.wire.names import ROOT, to_text
 from shardns.worker.zone.state import state_folder
 
@@ -54,6 +53,10 @@ class Secondary(Authority[tuple[Options, ...]], Service[tuple[Options, ...]]):
         keys = " ".join(f"{key.transport}://{to_text(key.zone)}:{key.port}" for key in self.site.block.keys)
         return f"{self.directive} {keys} {self.site.view}"
 
+    def end_name(self, query: Query) -> str:
+        """Return `file`, whose handler the reference uses here."""
+        return "file"
+
     # In a worker ---------------------------------------------------------------------------------------------------
 
     def answer(self, query: Query) -> Outcome | Awaitable[Outcome]:
@@ -70,13 +73,6 @@ class Secondary(Authority[tuple[Options, ...]], Service[tuple[Options, ...]]):
                 return self.nowhere(query)
             origin = origin[1 + origin[0] :]
         return self.served(query, zone)
-
-    def unserved(self, query: Query, origin: bytes) -> Outcome:
-        """Answer for a zone that has not been transferred yet; a NOTIFY may change that."""
-        if query.opcode == Opcode.NOTIFY:
-            query.once()
-            return self.notified(query, origin)
-        return super().unserved(query, origin)
 
     def notified(self, query: Query, origin: bytes) -> Outcome:
         """Accept a NOTIFY from a primary and hand it to the keeper; others get no answer."""

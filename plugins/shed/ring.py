@@ -8,12 +8,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
+from shardns.worker.log import PluginLog
+
 DEPTH: Final = 1024  # answers; the reference's: 12-16 ms of what a socket can send
 BATCH: Final = 64
+_log = PluginLog("shed")
 
 Row = tuple[bytes, bytes, bytes, bytes]  # receiver, control data, message ID, the rest of the answer
 
@@ -52,6 +56,11 @@ class Ring:
             self.push(row)
         if self.rows:
             asyncio.get_running_loop().add_writer(self.sender.fd, self.drain)
+
+    def unsendable(self, code: int) -> None:
+        """Count an answer that the socket refuses for good."""
+        self.lost(1)
+        _log.debug(f"Deferred response write failed: {os.strerror(code).lower()}")
 
     def push(self, row: Row) -> bool:
         """Add the newest answer; True where that cost one."""

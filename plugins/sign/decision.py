@@ -84,7 +84,7 @@ def judge(rdata: bytes, now: float) -> str | None:
             f'inception "{stamp(inception)}" was more than: {duration_text(SIGN_AGAIN_S)} ago from {stamp(now)}: {age}'
         )
     if inception > now:
-        return f'inception "{stamp(inception)}" date is in the future: {duration_text(inception - now)}'
+        return f'inception "{stamp(inception)}" date is in the future: {duration_text(now - inception)}'
     if expiration - now < LEFT_S:
         left = duration_text(expiration - now)
         return f'expiration "{stamp(expiration)}" is less than: {duration_text(LEFT_S)} away from {stamp(now)}: {left}'

@@ -53,8 +53,7 @@ class Options(Schema, repeat="each"):
     "Where signed zones are written, as `db.ZONE.signed`."
 
     def check(self, draft: Draft) -> None:
-        """Refuse a file name that is no text."""
-        try:
-            self.path.encode()
-        except UnicodeEncodeError:
-            draft.fail(f"dbfile {golang.quote(self.path)} contains invalid characters")
+        """Refuse a file name that is no text, or stands for such a one."""
+        shown = self.path.encode(errors="surrogateescape").decode(errors="replace")
+        if "\ufffd" in shown:
+            draft.fail(f"dbfile {golang.quote(shown)} contains invalid characters")

@@ -50,11 +50,12 @@ class Signer:
         self.early_s = random.randrange(JITTER_INCEPTION_S)
         self.late_s = random.randrange(JITTER_EXPIRATION_S)
 
-    async def look(self) -> None:
-        """Sign the zone if that is needed."""
+    async def look(self, first: bool = True) -> None:
+        """Sign the zone if that is needed; only the first time the log says that it is not."""
         why = reason(self.target, time.time(), bool(self.keys))
         if why is None:
-            self.log.info(f'Skipping signing zone "{self.zone}" in {self._shown()}: signatures are valid')
+            if first:
+                self.log.info(f'Skipping signing zone "{self.zone}" in {self._shown()}: signatures are valid')
             return
         self.log.info(f'Signing "{self.zone}" because {why}')
         begun = time.time()
@@ -74,34 +75,34 @@ class Signer:
             )
 
     async def sign(self, now: int) -> int:
-        """Write the signed zone; returns its serial, 0 where the file could not be moved into place."""
+        """Write the signed zone; returns its serial, 0 where the file could not be written and moved into place."""
         contents = None
         for contents in read(self.path, self.origin):  # noqa: B007  the last one is the result
             await asyncio.sleep(0)
         assert contents is not None
         life = Lifetime(now - INCEPTION_S - self.early_s, now + VALIDITY_S + self.late_s)
+        try:
+            await self._write(Signing(contents, self.keys, life, now))
+        except OSError as error:
+            self.log.warning(f'Error signing "{self.zone}": failed to move zone file into place: {_text(error)}')
+            return 0
+        return now
+
+    async def _write(self, signing: Signing) -> None:
         handle, written = self._temporary()
         try:
             with open(handle, "w", encoding="utf-8", errors="surrogateescape") as stream:
-                for count, lines in enumerate(Signing(contents, self.keys, life, now).lines()):
+                for count, lines in enumerate(signing.lines()):
                     stream.write("\n".join(lines) + "\n")
                     if not count % _SLICE:
                         await asyncio.sleep(0)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.chmod(written, _MODE)
-            try:
-                os.replace(written, self.target)
-            except OSError as error:
-                text = f"rename {written} {self.target}: {(error.strerror or str(error)).lower()}"
-                self.log.warning(f'Error signing "{self.zone}": failed to move zone file into place: {text}')
-                os.unlink(written)
-                return 0
+            os.replace(written, self.target)
         except BaseException:
-            if os.path.exists(written):
-                os.unlink(written)
+            os.unlink(written)
             raise
-        return now
 
     def _temporary(self) -> tuple[int, str]:
         """Open a file in the folder; an error names it as the folder is written."""
@@ -119,7 +120,8 @@ class Signer:
 
 
 def _text(error: OSError) -> str:
-    return f"open {error.filename}: {(error.strerror or str(error)).lower()}"
+    what = f"open {error.filename}" if error.filename2 is None else f"rename {error.filename} {error.filename2}"
+    return f"{what}: {(error.strerror or str(error)).lower()}"
 
 
 class Sign(Service[tuple[Options, ...]]):
@@ -143,7 +145,7 @@ class Sign(Service[tuple[Options, ...]]):
         """Sign in the background what needs it, and look again every five hours."""
         for signer in self.signers:
             scope.spawn(signer.look())
-            scope.every(AGAIN_S, partial(Signer.look, signer))
+            scope.every(AGAIN_S, partial(Signer.look, signer, first=False))
 
 
 PLUGIN = Sign

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from shardns.config.regex import Match, Pattern
@@ -16,6 +15,7 @@ from shardns.worker.wire.codes import (
     CLASS_TEXT,
     QR,
     RA,
+    RCODE_TEXT,
     RD,
     TC,
     TYPE_TEXT,
@@ -26,7 +26,9 @@ from shardns.worker.wire.codes import (
 from shardns.worker.wire.names import to_text
 
 from .go import Struct, Texts
+from .opt import opt, printable
 
+HEADER_BYTES = 12
 _OPCODES = ("QUERY", "IQUERY", "STATUS", "", "NOTIFY", "UPDATE", "STATEFUL")
 
 
@@ -65,35 +67,37 @@ def question(query: Query) -> Struct:
     """The question section's only entry; letter case as it came."""
     name = to_text(query.owner)
     fields = {"Name": name, "Qtype": query.qtype, "Qclass": query.qclass}
-    return _printable(
-        "*dns.Question", fields, lambda: f";{name}\t{class_text(query.qclass)}\t {type_text(query.qtype)}"
-    )
+    return printable("*dns.Question", fields, lambda: f";{name}\t{class_text(query.qclass)}\t {type_text(query.qtype)}")
 
 
 def message(query: Query, asked: Struct) -> Struct:
-    """The query's header and question."""
+    """The query's header, question and OPT record; nothing else of a query is kept."""
     flags = {
         "Response": QR, "Authoritative": AA, "Truncated": TC, "RecursionDesired": RD, "RecursionAvailable": RA,
         "Zero": Z, "AuthenticatedData": AD, "CheckingDisabled": CD,
     }  # fmt: skip
-    fields: dict[str, Any] = {"Id": query.id, "Opcode": query.opcode, "Rcode": query.flags & 15, "Compress": False}
+    fields: dict[str, Any] = {"Id": query.id, "Opcode": query.opcode, "Rcode": query.flags & 15}
     fields |= {name: bool(query.flags & bit) for name, bit in flags.items()}
-    header = Struct("dns.MsgHdr", {name: value for name, value in fields.items() if name != "Compress"})
-    fields |= {"MsgHdr": header, "Question": [asked], "Answer": [], "Ns": [], "Extra": []}
-    return _printable("*dns.Msg", fields, lambda: _text(query, asked))
+    header = printable("dns.MsgHdr", dict(fields), lambda: _header(query))
+    record = None if query.edns is None else opt(query.edns)
+    extra = [] if record is None else [record]
+    fields |= {"Compress": False, "MsgHdr": header, "Question": [asked], "Answer": [], "Ns": [], "Extra": extra}
+    size = HEADER_BYTES + len(query.owner) + 4 + (0 if query.edns is None else len(query.edns.wire))
+    return printable(
+        "*dns.Msg", fields, lambda: _text(query, asked, record), IsEdns0=lambda: record, IsTsig=lambda: None,
+        Len=lambda: size,
+    )  # fmt: skip
 
 
-def _printable(go_type: str, fields: dict[str, Any], text: Callable[[], str]) -> Struct:
-    """A structure that prints as a text, which templates may also ask for by name."""
-    return Struct(go_type, fields, {"String": text}, text)
-
-
-def _text(query: Query, asked: Struct) -> str:
+def _header(query: Query) -> str:
     names = (("qr", QR), ("aa", AA), ("tc", TC), ("rd", RD), ("ra", RA), ("z", Z), ("ad", AD), ("cd", CD))
     flags = "".join(f" {name}" for name, bit in names if query.flags & bit)
-    opcode = _OPCODES[query.opcode] if query.opcode < len(_OPCODES) else f"OPCODE{query.opcode}"
-    return (
-        f";; opcode: {opcode}, status: NOERROR, id: {query.id}\n"
-        f";; flags:{flags}; QUERY: 1, ANSWER: 0, AUTHORITY: 0, ADDITIONAL: {int(query.edns is not None)}\n"
-        f"\n;; QUESTION SECTION:\n{asked}\n"
-    )
+    opcode = _OPCODES[query.opcode] if query.opcode < len(_OPCODES) else ""
+    status = RCODE_TEXT.get(query.flags & 15, "")
+    return f";; opcode: {opcode}, status: {status}, id: {query.id}\n;; flags:{flags};"
+
+
+def _text(query: Query, asked: Struct, record: Struct | None) -> str:
+    counts = f" QUERY: 1, ANSWER: 0, AUTHORITY: 0, ADDITIONAL: {int(record is not None)}\n"
+    shown = "" if record is None else f"{record}\n"
+    return f"{_header(query)}{counts}{shown}\n;; QUESTION SECTION:\n{asked}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final, Self
@@ -115,9 +116,9 @@ class Options(Schema, repeat="last", unknown=UNKNOWN, inner="plugin/tls: "):
         return UNKNOWN if draft.shared.get(_FORM, False) else UNKNOWN_ACME
 
     def settle(self, draft: Draft) -> Self:
-        """Make an ACME stanza of the options."""
+        """Make an ACME stanza of the options, or the name of the key log independent of the current folder."""
         if self.files:
-            return self
+            return replace(self, keylog=os.path.abspath(self.keylog)) if self.keylog else self
         found = stanza(self.domains, self.email, self.ca, self.storage, self.ca_root, self.resolver, draft.root)
         return replace(self, acme=found)
 
@@ -126,14 +127,14 @@ class Options(Schema, repeat="last", unknown=UNKNOWN, inner="plugin/tls: "):
         if self.acme is not None:
             return
         try:
+            judge(self.encryption)
+        except EncryptionError as error:
+            raise Refuse(str(error), located=False) from None
+        try:
             if self.keylog:
                 judge_keylog(self.keylog)
         except EncryptionError as error:
             raise Refuse(str(error), located=True) from None
-        try:
-            judge(self.encryption)
-        except EncryptionError as error:
-            raise Refuse(str(error), located=False) from None
 
     @property
     def encryption(self) -> Encryption:

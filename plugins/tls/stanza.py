@@ -35,8 +35,8 @@ def stanza(domains: tuple[str, ...], email: str, ca: str, storage: str, ca_root:
 
 def domain(text: str) -> str:
     """Return a domain as certificates name it. Raises Refuse."""
-    refusal = Refuse(f"invalid ACME domain {quote(text)}", located=False)
     name = text.strip().lower().removesuffix(".")
+    refusal = Refuse(f"invalid ACME domain {quote(name)}", located=False)
     star = "*." if name.startswith("*.") else ""
     try:
         name = name.removeprefix(star).encode("idna").decode()
@@ -69,7 +69,7 @@ def _check_resolver(text: str) -> None:
     elif ":" in host and not (host.startswith("[") and host.endswith("]")):
         reason = f"address {text}: too many colons in address"
     elif not host.strip("[]"):
-        reason = f"address {text}: missing host in address"
+        reason = "host is empty"
     if reason:
         raise Refuse(f"invalid ACME resolver {quote(text)}: {reason}", located=False)
     if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -12,35 +11,17 @@ from shardns.config.names import from_text
 from shardns.config.schema import Args, Draft, Prop, Props, Schema
 from shardns.config.tokens import Token
 from shardns.config.values import ZONES, Convert, Words, is_ip
+from shardns.worker.zone.peers import Peer, peer
 
-PORT = 53
 ANYONE = ("*", 0)
 INNER = "plugin/transfer: "
 
-Address = tuple[str, int]
 
-
-def peer(word: str, draft: Draft) -> Address:
-    """Return the address and port of another server: `IP`, `IP:PORT` or `[IPv6]:PORT`."""
-    host, port = word, PORT
-    if not _is_address(word):
-        head, colon, tail = word.rpartition(":")
-        bare = head[1:-1] if head.startswith("[") and head.endswith("]") else head
-        if not colon or not tail.isdecimal() or int(tail) > 65535 or not _is_address(bare):
-            raise Refuse(f"must specify an IP address: `{word}'", located=False)
-        host, port = bare, int(tail)
-    return host, port
-
-
-def _is_address(text: str) -> bool:
+def _to(word: str, draft: Draft) -> Peer:
     try:
-        return bool(ipaddress.ip_address(text))
-    except ValueError:
-        return False
-
-
-def _to(word: str, draft: Draft) -> Address:
-    return ANYONE if word == "*" else peer(word, draft)
+        return ANYONE if word == "*" else peer(word)
+    except ValueError as error:
+        raise Refuse(str(error), located=False) from None
 
 
 def _source(words: Sequence[Token], draft: Draft) -> str:
@@ -59,7 +40,7 @@ class Options(Schema, repeat="each", unknown="unknown property {q}", unknown_inn
     zones: Annotated[tuple[bytes, ...], Args(ZONES(), block_zones=True)] = ()
     "Zones of this rule; without any, those of the server block. The rule with the longest matching zone counts."
 
-    to: Annotated[tuple[Address, ...], Props(Convert(_to, "ADDRESS"))] = ()
+    to: Annotated[tuple[Peer, ...], Props(Convert(_to, "ADDRESS"))] = ()
     "Who may transfer: `*` for everybody, or addresses, which also get NOTIFY messages (port 53 if none is given)."
 
     source: Annotated[
@@ -79,6 +60,3 @@ class Options(Schema, repeat="each", unknown="unknown property {q}", unknown_inn
         """Refuse a rule for nobody."""
         if not self.to:
             raise Refuse("'to' is required", located=True, inner=INNER)
-
-
-__all__ = ["ANYONE", "Address", "Options", "peer"]

@@ -18,8 +18,9 @@ from shardns.worker.wire.message import decode
 from shardns.worker.wire.names import ROOT, to_text
 from shardns.worker.wire.read import Malformed
 from shardns.worker.zone.journal import Delta, journal_of
-from shardns.worker.zone.notify import notify, peer_text
+from shardns.worker.zone.notify import notify
 from shardns.worker.zone.outgoing import Batches, differences, whole
+from shardns.worker.zone.peers import peer_text
 from shardns.worker.zone.state import state_folder
 
 from .options import ANYONE, Options

@@ -34,7 +34,7 @@ def program(words: Sequence[Token], draft: Draft) -> Program:
 class Options(Schema, repeat="once"):
     """Decides by expressions whether the server block takes a query."""
 
-    name: Annotated[str, Arg(STRING())]
+    name: Annotated[str, Arg(STRING(), brace=False)]
     "The view's name, for metrics and metadata."
 
     expr: Annotated[tuple[Program, ...], Props(Words(program, "EXPRESSION"), least=0)] = ()

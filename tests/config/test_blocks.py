@@ -23,7 +23,7 @@ ERRORS = [
     (". {\n import {$UNSET}\n}", PARSING.format(2, "Import requires a non-empty filepath")),
     (". {\n import nofile\n}", PARSING.format(2, "File to import not found: nofile")),
     ("(a) {\n}\n(a) {\n}", PARSING.format(3, "redeclaration of previously declared snippet a")),
-    ("(a) {\n whoami\n import a\n}", PARSING.format(3, "maximum snippet import depth (10000) exceeded")),
+    ("(a) {\n whoami\n import a\n}", PARSING.format(4, "maximum snippet import depth (10000) exceeded")),
     (
         "(a) {\n import b\n}\n(b) {\n import a\n}\n. {\n import a\n}",
         PARSING.format(5, "maximum snippet import depth (10000) exceeded"),

@@ -137,6 +137,15 @@ def test_models_with_one_meaning_are_equal_and_pickle() -> None:
     assert one != model("a {\n log y\n hosts f\n}")
 
 
+def test_addresses_that_are_spelt_differently_are_one_listener() -> None:
+    found = model("a {\n bind ::0001 ::1\n}\nb {\n bind ::1\n}\nc {\n bind ::ffff:127.0.0.1 2001:DB8::\n}")
+    assert [(one.label, [zone for zone, _ in one.zones]) for one in listeners(found)] == [
+        ("dns://[::1]:1053", [b"\1a\0", b"\1b\0"]),
+        ("dns://127.0.0.1:1053", [b"\1c\0"]),
+        ("dns://[2001:db8::]:1053", [b"\1c\0"]),
+    ]
+
+
 def test_listeners_group_keys_in_the_order_of_the_file() -> None:
     found = listeners(model("a b:53 {\n bind ::1 127.0.0.1\n debug\n}\nc {\n bind 127.0.0.1\n}\ntls://a {\n whoami\n}"))
     assert [(one.label, one.zones, one.debug) for one in found] == [

@@ -178,6 +178,33 @@ def test_unknown_properties_may_be_a_wrong_count() -> None:
         Cache.read("cache {\n positive 15\n}")
 
 
+def test_required_arguments_at_the_head_of_a_line_may_be_a_brace() -> None:
+    class Forward(Schema, repeat="each"):
+        zone: Annotated[str, Arg(STRING)]
+        to: Annotated[tuple[str, ...], Args(STRING, least=1)]
+        x: Annotated[bool, Flag()] = False
+
+    class View(Schema):
+        name: Annotated[str, Arg(STRING, brace=False)]
+        x: Annotated[bool, Flag()] = False
+
+    class File(Schema, repeat="each"):
+        path: Annotated[str, Arg(STRING)]
+        x: Annotated[bool, Flag()] = False
+
+    after = "Wrong argument count or unexpected line ending after '{}'"
+    for schema, text, line, complaint in (
+        (Forward, "o {\n x\n}", 1, "Unexpected token '{', expecting argument"),
+        (Forward, "o . {\n x\n}", 1, after.format(".")),
+        (View, "o {\n x\n}", 1, after.format("o")),
+        (File, "o {\n x y\n}", 3, after.format("}")),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            schema.read(text)
+        assert caught.value.text == f"plugin/o: Corefile:{line} - Error during parsing: {complaint}"
+    assert File.read("o {")[0].path == "{"
+
+
 def test_a_function_may_judge_the_whole_line() -> None:
     found = Log.read('log\nlog {x}\nlog a "{common} y"\nlog a b')
     assert [one.scope for one in found] == [

@@ -38,6 +38,7 @@ def test_a_corefile_in_the_working_directory_is_found(tmp_path: Path, monkeypatc
     (tmp_path / "Corefile").write_text("x")
     monkeypatch.chdir(tmp_path)
     assert (find().file, find().text) == ("Corefile", "x")
+    assert (find().looked_up, find("Corefile").looked_up) == (True, False)
 
 
 def test_a_pipe_is_read_and_a_terminal_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from shardns.worker.channel import (
     Quiesced,
     Read,
     Ready,
+    Refused,
     Reload,
     Reloaded,
     Renew,
@@ -226,6 +227,16 @@ def test_a_request_while_the_old_ones_drain_waits_for_the_end_of_the_commit(play
     assert len(play.all(Check)) == 2
 
 
+@pytest.mark.parametrize(("unread", "wanted"), [(False, [Refused()]), (True, [])])
+def test_the_keeper_hears_of_a_reload_that_failed_but_not_of_a_file_that_could_not_be_read(
+    unread: bool, wanted: list[object], play: Play
+) -> None:
+    play.ask()
+    number = max(action.generation for action in play.done if isinstance(action, (Again, Check)))
+    play.tell(Checked(number, "bad", "bad", unread=unread))
+    assert play.sent(play.child("keeper")) == wanted
+
+
 def test_the_control_client_is_told_when_it_is_over(play: Play) -> None:
     play.ask("control", ticket=7)
     play.checked()
@@ -246,7 +257,7 @@ def test_the_reload_plugin_is_told_why_not(play: Play) -> None:
     play.says(keeper, Reload())
     play.checked("bad")
     assert play.lines() == ["Reloading", "Restart failed: bad"]
-    assert play.sent(keeper) == [Reloaded(False, f"{WRAP}bad")]
+    assert play.sent(keeper) == [Reloaded(False, f"{WRAP}bad"), Refused()]
 
 
 def test_the_reload_plugin_is_told_before_it_quiesces(play: Play) -> None:

@@ -86,6 +86,24 @@ def test_the_folder_itself_may_be_a_link(folder: Folder, tmp_path: Path) -> None
     assert folder.scan() == ["example.org."]
 
 
+def test_a_folder_keeps_the_name_it_is_written_with(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(folder.path)
+    folder.write("db.example.org")
+    for written, shown in (("./zones/", "zones"), ("link", str(folder.path)), (".", "zones"), ("./none", None)):
+        folder.scanner.folder = options(Options, f"auto {{\n directory {written}\n}}").folder
+        folder.scanner.keeping.kept.clear()
+        folder.log.lines.clear()
+        folder.scan()
+        assert folder.log.lines == [
+            f"[INFO] Inserting zone `example.org.' from: {shown}/db.example.org"
+            if shown is not None
+            else "[WARNING] error reading ./none: lstat ./none: no such file or directory"
+        ]
+
+
 def test_a_folder_that_is_missing_is_warned_about(folder: Folder) -> None:
     folder.path.rmdir()
     assert folder.scan() == []
@@ -134,6 +152,7 @@ def test_a_file_that_broke_keeps_its_old_data(folder: Folder) -> None:
         ("z-one-two.txt", r"z-([a-z]+)-([a-z]+)\.txt", "{2}.{1}.x", "two.one.x."),
         ("db.example.org", r"(?P<kind>db)\.(?P<zone>.*)", "{zone}.{kind}.{0}", "example.org.db.db.example.org."),
         ("db.a", r"db\.(.*)", "{9}b", "b."),
+        ("db.a", r"db\.(.*)", "{01}b", "b."),
         ("db.a", r"db\.(.*)", "bliep", "bliep."),
         ("db.a", r"db\.(.*)", "$$x", "$x."),
         ("db.a", r"db\.(.*)", "{1", "${1."),

@@ -121,6 +121,14 @@ def test_the_last_line_of_a_file_counts(text: str, expected: list[str]) -> None:
     assert search_list(text) == tuple(map(from_text, expected))
 
 
+def test_a_file_without_a_list_completes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.1\n")
+    whole = serving(f"autopath {tmp_path}/resolv.conf", keys=".:5366")
+    assert (whole.answered("b.com.").rcode(), whole.answered(".").rcode()) == (0, 3)
+    whole.budget.flush()
+    assert counted("autopath_success_total", "dns://:5366") == 0
+
+
 def test_zones_and_the_list_are_read_with_the_configuration(resolv: str) -> None:
     (found,) = options(Options, f"autopath 10.0.0.0/8 {resolv}")
     assert found.zones == (from_text("10.in-addr.arpa."),)

@@ -37,6 +37,7 @@ def hosts(text: str) -> list[str]:
         ("bind 127.0.0.1\nbind ::1", ["127.0.0.1", "::1"]),
         ("bind lo\nbind 127.0.0.1", ["127.0.0.1", "::1", "127.0.0.1"]),
         ("bind 127.0.0.1 {\n except 127.0.0.1\n}", []),
+        ("bind lo {\n except noone\n except ::1\n}", ["127.0.0.1"]),
     ],
 )
 def test_lines_give_addresses_in_order(text: str, expected: list[str]) -> None:
@@ -52,6 +53,10 @@ def test_lines_give_addresses_in_order(text: str, expected: list[str]) -> None:
         ("bind fe80::1%lo", 'not a valid IP address or interface name: "fe80::1%lo"'),
         ("bind ::1 {\n except\n}", "at least one address or interface must be given to except subdirective"),
         ("bind ::1 {\n x\n}", 'invalid option "x"'),
+        ("bind noone {\n x\n}", 'invalid option "x"'),  # the line is read before its addresses are judged
+        ("bind noone {\n except\n}", "at least one address or interface must be given to except subdirective"),
+        ("bind ::1 {\n except noone\n}", 'not a valid IP address or interface name: "noone"'),
+        ('bind a"b', 'not a valid IP address or interface name: "a\\"b"'),
     ],
 )
 def test_wrong_lines_are_refused_without_a_place_in_the_text(text: str, complaint: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from shardns.plugins.cache import counters
 from shardns.worker.query import Query
 from shardns.worker.reply import DROP, Reply, ServFail
+from shardns.worker.stream import Stream
 from shardns.worker.wire.codes import AA, AD, QR, TC, Rcode
 from shardns.worker.wire.edns import DO, Edns
 from shardns.worker.wire.message import decode
@@ -112,6 +113,18 @@ def test_a_wire_reply_is_kept_whole(tmp_path: Path) -> None:
     assert tuple(first.answer) == tuple(second.answer)
     assert [r.ttl for r in second.answer] == [77] and len(second.answer[0].rdatas) == 2
     assert second.answer[0].owner == b"\7EXAMPLE\3org\0"
+
+
+def test_a_zone_transfer_passes_with_all_its_messages(tmp_path: Path) -> None:
+    first, second = (Reply(0, QR, records(A.replace("192.0.2.1", ip))) for ip in ("192.0.2.1", "192.0.2.2"))
+    lab = Lab(tmp_path, "cache", lambda query: Stream(first, iter((None, second))))
+    found = lab.ask(rtype="AXFR")
+    assert isinstance(found, Stream)
+    rest = list(found.parts)
+    assert rest[0] is None and rest[1] is not None and len(rest) == 2
+    seen = [(rrset.ttl, rrset.rdatas[0][-1]) for part in (found, rest[1]) for rrset in part.answer]
+    assert seen == [(5, 1), (5, 2)]
+    assert lab.entries() == (0, 0)
 
 
 def test_failures_and_silence_pass_and_are_not_kept(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ def test_the_default_is_just_over_five_seconds() -> None:
         ("cancel 5", 'plugin/cancel: invalid duration: "5"'),
         ("cancel -1s", 'plugin/cancel: invalid negative duration: "-1s"'),
         ("cancel 0s", 'plugin/cancel: invalid negative duration: "0s"'),
+        ("cancel 0", 'plugin/cancel: invalid negative duration: "0"'),
+        ("cancel -1000ms", 'plugin/cancel: invalid negative duration: "-1000ms"'),
     ],
 )
 def test_wrong_timeouts_are_refused(text: str, complaint: str) -> None:

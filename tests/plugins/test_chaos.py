@@ -38,6 +38,11 @@ def test_authors_are_sorted_cut_and_named_once_before_they_are_shuffled() -> Non
     assert plugin.authors == sorted([b"\x03zoe", b"\x0bMiek Gieben", b"\x04adam", b"\xff" + b"x" * 255])
 
 
+def test_octets_of_the_environment_that_are_no_text_are_told_as_they_are() -> None:
+    plugin = built(Options, "chaos v\udcff \udcfe")
+    assert (plugin.version, plugin.authors) == (b"\x02v\xff", [b"\x01\xfe"])
+
+
 def test_the_default_authors_are_the_reference_s() -> None:
     assert set(built(Options, "chaos v1").authors) == {string(name.encode()) for name in AUTHORS}
     assert len(AUTHORS) == 29

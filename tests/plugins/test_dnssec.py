@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import dns.dnssec
@@ -15,9 +18,10 @@ import pytest
 from dns.rdatatype import DNSKEY, DS, NSEC, RRSIG, SOA
 
 from shardns.config.draft import Draft
+from shardns.plugins.dnssec import load
 from shardns.plugins.dnssec.dnssec import Dnssec
 from shardns.plugins.dnssec.lies import after, after_below
-from shardns.plugins.dnssec.options import Options
+from shardns.plugins.dnssec.options import AWS, Keys, Options
 from shardns.plugins.dnssec.signatures import Signatures
 from shardns.worker.plugin import SetupError
 from shardns.worker.query import Query
@@ -126,6 +130,7 @@ def nsec_of(section: list[dns.rrset.RRset]) -> str:
         ("dnssec {\n key file\n}", "Wrong argument count or unexpected line ending after 'file'"),
         ("dnssec {\n key aws_secretsmanager\n}", "unexpected line ending after 'aws_secretsmanager'"),
         ("dnssec {\n cache_capacity\n}", "unexpected line ending after 'cache_capacity'"),
+        ("dnssec {\n cache_capacity 1 2\n}", "unknown property '2'"),
         ("dnssec {\n cache_capacity x\n}", 'strconv.Atoi: parsing "x": invalid syntax'),
         ("dnssec {\n nothing\n}", "unknown property 'nothing'"),
         ("dnssec {\n key other x\n}", "unknown property 'x'"),
@@ -174,6 +179,25 @@ def test_a_key_that_cannot_be_read_is_refused(suffix: str, text: str | None, wan
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(SetupError, match=f"^plugin/dnssec: {wanted}"):
         plugin(tmp_path, base)
+
+
+def test_keys_may_be_secrets_of_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = write_pair(tmp_path, "miek.nl.")
+    texts = [Path(f"{base}.{suffix}").read_text() for suffix in ("key", "private")]
+    held = {"arn:1": texts, "none": ["", texts[1]], "other": ["miek.nl. A 192.0.2.1", texts[1]]}
+    client = SimpleNamespace(
+        get_secret_value=lambda SecretId: {
+            "SecretString": json.dumps(dict(zip(("key", "private"), held[SecretId], strict=True)))
+        }
+    )
+    monkeypatch.setitem(
+        sys.modules, "botocore.exceptions", cast(Any, SimpleNamespace(BotoCoreError=OSError, ClientError=OSError))
+    )
+    monkeypatch.setattr(load, "_client", lambda: client)
+    assert load.load_keys([Keys(AWS, ("arn:1",))], [from_text("miek.nl.")])[0].owner == from_text("miek.nl.")
+    for name in ("none", "other"):
+        with pytest.raises(SetupError, match=r"^plugin/dnssec: invalid public key format$"):
+            load.load_keys([Keys(AWS, (name,))], [])
 
 
 def test_a_key_without_a_ttl_has_an_hour(tmp_path: Path) -> None:
@@ -259,6 +283,15 @@ def test_names_outside_the_zones_are_left_alone(tmp_path: Path) -> None:
     next(steps)
     with pytest.raises(ServFail):
         steps.throw(ServFail("below"))
+
+
+@pytest.mark.parametrize("rtype", ["AXFR", "IXFR"])
+def test_transfers_end_with_their_soa_record_whatever_the_client_asks_for(rtype: str, tmp_path: Path) -> None:
+    layer = plugin(tmp_path, write_pair(tmp_path, "miek.nl."))
+    asked = do("miek.nl.", rtype)
+    soa = RRset(from_text("miek.nl."), 6, 60, (bytes(22),))
+    reply = asked.reply(answer=Section([soa, soa]), aa=True)
+    assert signed(layer, asked, lambda inner: reply) is reply
 
 
 def test_an_alias_into_another_zone_is_signed_by_that_zone(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from shardns.plugins.file.zones import falls_through, zone_files
 from shardns.worker.plugin import SetupError
 from shardns.worker.query import Query
 from shardns.worker.reply import DROP, Refused, Reply, ServFail
+from shardns.worker.scope import Scope
 from shardns.worker.wire.codes import AXFR, NS, SOA, A, Rcode
 from shardns.worker.wire.names import from_text
 from tests.worker.fakes import query
@@ -165,6 +166,7 @@ def test_a_missing_file_is_an_empty_zone_until_it_appears(serve: Start, folder: 
     ]
     with pytest.raises(ServFail):
         ask(server, "www.example.org.")
+    assert server.files[0].answer(query("example.org.", SOA, flags=0x2000)) is DROP
     write(folder / "late", 0, "www 60 IN A 192.0.2.7\n")
     reload(server)
     assert addresses(ask(server, "www.example.org.")) == [bytes((192, 0, 2, 7))]
@@ -222,6 +224,44 @@ def test_by_modification_time_the_serial_does_not_matter(serve: Start, folder: P
     assert server.log.lines[1:] == [
         f'[ERROR] Failed to stat zone "example.org." in "{folder}/db": stat {folder}/db: no such file or directory'
     ]
+
+
+def test_a_soa_record_in_an_included_file_is_looked_at_too(serve: Start, folder: Path) -> None:
+    write(folder / "apex", 1)
+    (folder / "main").write_text("$INCLUDE apex\nwww 60 IN A 192.0.2.9\n")
+    server = serve("example.org {\n file DIR/main\n}")
+    reload(server)
+    assert server.log.lines == []
+    write(folder / "apex", 2, mtime_s=2)
+    reload(server)
+    reload(server)
+    assert server.log.lines == [
+        f'[INFO] Successfully reloaded zone "example.org." in "{folder}/main" with 2 SOA serial'
+    ]
+    (folder / "apex").unlink()
+    reload(server)
+    assert "failed to open `apex'" in server.log.lines[1]
+
+
+def test_secondaries_are_told_at_the_start_and_when_a_reload_came_to_nothing(serve: Start, folder: Path) -> None:
+    server = serve("example.org {\n file DIR/db a.org b.org {\n reload 0\n }\n}")
+    plugin = server.files[0]
+    told: list[bytes] = []
+
+    async def notify(origin: bytes) -> None:
+        told.append(origin)
+
+    async def live() -> None:
+        scope = Scope(cast(Any, None))
+        await plugin.refused()
+        await plugin.start(scope)
+        await plugin.refused()
+        await asyncio.sleep(0)
+        await scope.close()
+
+    plugin.keeping.notify = notify
+    asyncio.run(live())
+    assert told == [from_text("a.org."), from_text("b.org.")] * 2
 
 
 def test_an_answer_s_zone_is_noted_and_stale_once_it_is_replaced(serve: Start, folder: Path) -> None:

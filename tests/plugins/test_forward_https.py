@@ -332,6 +332,27 @@ async def test_a_mute_upstream_is_a_timeout_after_two_seconds(protocols: tuple[s
 
 
 @awaited
+async def test_a_query_s_own_deadline_ends_the_request(pair: Pair) -> None:
+    def mute_at_first(asked: Asked) -> Says:
+        return Says() if asked.number < 2 else good(asked)
+
+    loop = asyncio.get_running_loop()
+    async with (
+        DohPeer(served(pair), mute_at_first) as peer,
+        running(line(peer, pair, "max_fails 0")) as forward,
+    ):
+        for _ in range(2):
+            asked = query("a.test.")
+            began = loop.time()
+            asked.request.deadline = began + 0.3
+            text = await failure(forward, asked)
+            assert 0.3 <= loop.time() - began < 1.5
+            assert text == f'Post "https://127.0.0.1:{peer.port}/dns-query": context deadline exceeded'
+        assert address(await ask(forward, query("a.test."))) == b"\xc0\0\2\1"
+        assert peer.connections == 1
+
+
+@awaited
 async def test_a_stalled_handshake_is_given_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     from shardns.plugins.forward import https_connection
 

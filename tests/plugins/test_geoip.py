@@ -117,6 +117,9 @@ def test_kinds_of_databases() -> None:
             "geoip /no/such.mmdb",
             PARSE.format(1, "failed to open database file: open /no/such.mmdb: no such file or directory"),
         ),
+        ("geoip /no/such.mmdb {\n languages en\n}", PARSE.format(2, 'unknown property "languages"')),
+        ("geoip /no\ngeoip /no", PARSE.format(2, "configuring multiple databases is not supported")),
+        ("geoip { }", PARSE.format(1, "Wrong argument count or unexpected line ending after '}'")),
     ],
 )
 def test_bad_input(text: str, complaint: str) -> None:
@@ -126,6 +129,15 @@ def test_bad_input(text: str, complaint: str) -> None:
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("no database")
     assert "invalid MaxMind DB file" in refusal(Options, f"geoip {tmp_path}/x")
+
+
+def test_a_broken_database_is_refused(tmp_path: Path) -> None:
+    """The first step of the search, 96 zero bits that stand for IPv4, leads out of the file."""
+    octets = bytearray(ASN.read_bytes())
+    octets[:6] = b"\xff\xff\xff\xff\xff\xff"
+    (tmp_path / "x.mmdb").write_bytes(octets)
+    found = refusal(Options, f"geoip {tmp_path}/x.mmdb")
+    assert found.startswith(PARSE.format(1, 'unexpected failure looking up database "x.mmdb" schema "asn": '))
 
 
 def test_the_option_may_stand_twice() -> None:

@@ -13,6 +13,7 @@ from shardns.plugins.grpc.targets import Target
 from tests.plugins.small import options, refusal
 
 COUNT = "Wrong argument count or unexpected line ending after"
+UNKNOWN = "Corefile:2 - Error during parsing: unknown property"
 
 
 @pytest.mark.parametrize(
@@ -67,13 +68,17 @@ def test_properties_are_read() -> None:
         ("grpc .", f"Corefile:1 - Error during parsing: {COUNT} '.'"),
         (
             "grpc . a27.0.0.1",
-            'not an IP address or file "a27.0.0.1": open a27.0.0.1: no such file or directory',
+            'not an IP address or file "a27.0.0.1": failed to open file "a27.0.0.1": '
+            '"open a27.0.0.1: no such file or directory"',
         ),
+        ("grpc . /", 'not an IP address or file "/": read /: is a directory'),
         (f"grpc {'x' * 64} 127.0.0.1", f"unable to normalize '{'x' * 64}'"),
         ("grpc . /dev/null", "no nameservers found"),
         (f"grpc . {'127.0.0.1 ' * 16}", "more than 15 TOs configured: 16"),
         ("grpc . 127.0.0.1 {\n blaatl\n}", "Corefile:2 - Error during parsing: unknown property 'blaatl'"),
         ("grpc . 127.0.0.1 {\n policy best\n}", "Corefile:2 - Error during parsing: unknown policy 'best'"),
+        ("grpc . 127.0.0.1 {\n policy random sequential\n}", f"{UNKNOWN} 'sequential'"),
+        ("grpc . 127.0.0.1 {\n tls_servername a b\n}", f"{UNKNOWN} 'b'"),
         ("grpc . 127.0.0.1 {\n except\n}", f"Corefile:2 - Error during parsing: {COUNT} 'except'"),
         ("grpc . 127.0.0.1 {\n tls a b c d\n}", f"Corefile:2 - Error during parsing: {COUNT} 'd'"),
         ("grpc . 127.0.0.1\ngrpc . 127.0.0.2", "this plugin can only be used once per Server Block"),

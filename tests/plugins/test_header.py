@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from shardns.plugins.header.header import Options
-from tests.plugins.small import options, refusal
+from shardns.worker.reply import Reply
+from shardns.worker.stream import Stream
+from tests.plugins.small import built, options, refusal
 from tests.plugins.whole import Whole
+from tests.worker.fakes import query
 
 AA, RD, RA = 0x0400, 0x0100, 0x0080
 PARSE = "plugin/header: Corefile:{} - Error during parsing: Wrong argument count or unexpected line ending after '{}'"
@@ -32,6 +35,15 @@ def flags(rules: str, *, rd: bool = True, backend: str = "whoami") -> int:
 )
 def test_flags(rules: str, rd: bool, expected: int) -> None:
     assert flags(rules, rd=rd) == expected
+
+
+def test_every_message_of_a_zone_transfer_is_changed() -> None:
+    layer = built(Options, "header {\n response set ra\n response clear aa\n}")
+    steps = layer.around(query("a.test."))
+    next(steps)
+    found = steps.send(Stream(Reply(flags=AA), iter((None, Reply(flags=AA), Reply(flags=RA)))))
+    assert isinstance(found, Stream)
+    assert [found.flags, *(part and part.flags for part in found.parts)] == [RA, None, RA, RA]
 
 
 def test_a_failure_shows_the_changed_rd_alone() -> None:

@@ -229,6 +229,9 @@ def test_what_is_counted(tmp_path: Path) -> None:
     bench.change("10.0.0.1 a", mtime=1_600_000_000.5)
     assert metrics.values[entries.cell(str(bench.path))] == 2 + 2
     assert metrics.values[reloaded.cell()] == 1_600_000_000.5
+    bench.change("10.0.0.1 a b\n::1 a\n10.0.0.2 *.c\nnonsense", mtime=1_600_000_001)  # still in the store
+    assert metrics.values[entries.cell(str(bench.path))] == 3 + 3 + 1 + 2
+    assert metrics.values[reloaded.cell()] == 1_600_000_001
 
 
 def test_answers_depend_on_the_published_file(tmp_path: Path) -> None:

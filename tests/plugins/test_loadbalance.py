@@ -331,3 +331,8 @@ def test_bad_options_are_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["loadbalance {\n reload 3s\n}", "loadbalance weighted w {\n prefer 10.0.0.0/8\n}"])
 def test_the_property_of_the_other_policy_is_unknown(text: str) -> None:
     assert refusal(Options, text).endswith(f"Corefile:2 - Error during parsing: unknown property '{text.split()[-3]}'")
+
+
+def test_a_property_of_the_other_policy_is_unknown_without_words_too() -> None:
+    complaint = "Corefile:2 - Error during parsing: unknown property 'prefer'"
+    assert refusal(Options, "loadbalance weighted w {\n prefer\n}") == f"plugin/loadbalance: {complaint}"

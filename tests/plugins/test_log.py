@@ -14,6 +14,8 @@ from shardns.worker.listener import Listener
 from shardns.worker.placeholders import COMBINED, COMMON
 from shardns.worker.query import Query, Request
 from shardns.worker.reply import DROP, Refused, Reply, ServFail
+from shardns.worker.stream import Stream
+from shardns.worker.wire.edns import DO, Edns
 from shardns.worker.wire.names import from_text, to_text
 from shardns.worker.wire.records import RRset, Section
 
@@ -101,6 +103,39 @@ def test_the_flags_show_what_the_core_will_cut(lines: list[str]) -> None:
     records = Section([RRset(b"\0", 16, 0, tuple(bytes([200]) + bytes(200) for _ in range(5)))])
     run(built('log . "{>rflags} {rsize}"'), query(), Reply(0, answer=records))
     assert lines == [f"[INFO] qr,tc {29 + records.count * 212}\n"]
+
+
+def test_an_answer_of_several_messages_is_logged_once_with_the_size_of_all(lines: list[str]) -> None:
+    parts = iter([None, Reply(0, answer=Section([RRset(b"\0", 1, 0, (bytes(4),))])), Reply(3)])
+    steps = built('log . "{rcode} {rsize}"').around(query())
+    next(steps)
+    outcome = steps.send(Stream(Reply(0), parts))
+    assert isinstance(outcome, Stream)
+    assert lines == []
+    assert [part.rcode if part else None for part in outcome.parts] == [None, 0, 3]
+    assert lines == [f"[INFO] NXDOMAIN {29 + 29 + 15 + 29}\n"]
+
+
+def test_an_answer_of_several_messages_that_breaks_off_is_logged_too(lines: list[str]) -> None:
+    steps = built('log . "{rcode} {rsize}"').around(query())
+    next(steps)
+    outcome = steps.send(Stream(Reply(0), iter([Reply(0), Reply(0)])))
+    assert isinstance(outcome, Stream)
+    next(outcome.parts)
+    del outcome, steps
+    assert lines == [f"[INFO] NOERROR {2 * 29}\n"]
+
+
+@pytest.mark.parametrize("do", [False, True])
+def test_signatures_that_have_run_out_are_an_error_for_who_asked_for_them(lines: list[str], do: bool) -> None:
+    times = (1_000_000_000).to_bytes(4, "big") + (900_000_000).to_bytes(4, "big")
+    signature = bytes((0, 1, 13, 2)) + bytes(4) + times + bytes(2) + b"\0" + bytes(64)
+    asked = query()
+    asked.edns = Edns(flags=DO if do else 0)
+    run(
+        built('log . "{rcode}" {\nclass error\n}'), asked, Reply(0, answer=Section([RRset(b"\0", 46, 0, (signature,))]))
+    )
+    assert lines == (["[INFO] NOERROR\n"] if do else [])
 
 
 def test_repetitions_have_their_own_client_and_id(lines: list[str]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from shardns.config.draft import Draft
@@ -17,13 +15,19 @@ from tests.plugins.small import options, refusal
         ("multisocket 1", 1),
         ("multisocket 2", 2),
         ("multisocket 1024", 1024),
-        ("multisocket", len(os.sched_getaffinity(0))),
     ],
 )
 def test_the_block_gets_its_number(text: str, count: int) -> None:
     draft = Draft()
     options(Options, text, draft)
     assert draft.sockets == count
+
+
+def test_without_a_number_it_is_that_of_the_cores_that_a_quota_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shardns.plugins.multisocket.multisocket.usable_cores", lambda: 3)
+    draft = Draft()
+    options(Options, "multisocket", draft)
+    assert draft.sockets == 3
 
 
 @pytest.mark.parametrize(

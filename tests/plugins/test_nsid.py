@@ -28,6 +28,10 @@ def test_without_words_it_is_the_name_of_the_host() -> None:
     assert built(Options, "nsid").identifier == socket.gethostname().encode()
 
 
+def test_an_empty_word_is_an_empty_identifier() -> None:
+    assert built(Options, 'nsid ""').identifier == b""
+
+
 def test_an_opt_record_that_is_added_has_do_set() -> None:
     answer = Whole(". {\n nsid x\n whoami\n}").answered("a.test.", size=4096, options=ASKED)
     assert (answer.payload, answer.ednsflags & 0x8000) == (4096, 0x8000)

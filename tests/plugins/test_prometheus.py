@@ -15,7 +15,7 @@ from shardns.config.draft import Draft
 from shardns.config.errors import ConfigError
 from shardns.config.model import Key
 from shardns.plugins.prometheus.delimited import encode
-from shardns.plugins.prometheus.page import wants_protobuf
+from shardns.plugins.prometheus.page import Page, wants_protobuf
 from shardns.plugins.prometheus.prometheus import Options, Prometheus, plugin_enabled
 from shardns.plugins.prometheus.webconfig import WebConfig, matches
 from shardns.plugins.prometheus.webyaml import load
@@ -27,6 +27,7 @@ from shardns.worker.http import Response, Server
 from shardns.worker.listener import Listener
 from shardns.worker.query import Query, Request
 from shardns.worker.reply import DROP, Refused, Reply, ServFail
+from shardns.worker.stream import Stream
 from shardns.worker.wire.edns import DO, Edns
 from shardns.worker.wire.names import from_text
 from shardns.worker.wire.records import RRset, Section
@@ -122,6 +123,16 @@ def test_a_repetition_counts_everything_again(tmp_path: Path) -> None:
     assert shown(tmp_path, "dns_request_duration_seconds_count")[0].endswith(" 3")
 
 
+def test_an_answer_of_several_messages_counts_once_with_the_size_of_all(tmp_path: Path) -> None:
+    steps = built().around(query())
+    next(steps)
+    outcome = steps.send(Stream(Reply(0, answer=ANSWER), iter([None, Reply(0, answer=ANSWER)])))
+    assert isinstance(outcome, Stream)
+    assert len(list(outcome.parts)) == 2
+    assert [line.rpartition(" ")[2] for line in shown(tmp_path, "dns_response_size_bytes_sum")] == [str(2 * 60)]
+    assert [line.rpartition(" ")[2] for line in shown(tmp_path, "dns_responses_total")] == ["1"]
+
+
 def test_an_answer_that_is_not_repeated_lists_nothing() -> None:
     asked = query()
     asked.once()
@@ -213,6 +224,14 @@ def test_protobuf_has_the_messages_of_the_exposition_format(tmp_path: Path) -> N
     assert encode(families) == bytes((len(body) & 0x7F | 0x80, len(body) >> 7)) + body
 
 
+def test_runtime_metrics_stay_when_a_later_configuration_does_not_ask_for_them(tmp_path: Path) -> None:
+    def shows(full: bool) -> bool:
+        scope: Any = SimpleNamespace(generation=SimpleNamespace(folder=tmp_path, table={}))
+        return any(family.name.startswith("python_gc") for family in Page.shared(scope, 0, full).registry.collect())
+
+    assert [shows(full) for full in (False, True, False)] == [False, True, True]
+
+
 def test_the_yaml_of_web_configurations() -> None:
     found = load(
         "# comment\n---\ntls_server_config:\n  cert_file: 'a b.pem' # c\n  client_auth_type: \"NoClientCert\"\n"
@@ -289,6 +308,28 @@ def test_a_missing_tls_file_is_logged_and_nothing_is_opened(capfd: pytest.Captur
     assert capfd.readouterr().out == "[ERROR] TLS config file does not exist: /nonexistent/web.yml\n"
 
 
+def test_a_missing_certificate_is_not_taken_for_a_missing_web_configuration(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "web.yml").write_text("tls_server_config:\n  cert_file: none.pem\n  key_file: none.pem\n")
+    log.flush()  # what others left behind
+    capfd.readouterr()
+    plugin = built()
+    plugin.options = Options(tls=str(tmp_path / "web.yml"))
+    asyncio.run(plugin.start(SimpleNamespace()))  # type: ignore[arg-type]  # not reached
+    assert capfd.readouterr().out.startswith("[ERROR] Failed to start HTTPS metrics server: [Errno 2] No such file")
+
+
+def test_that_nobody_can_listen_is_left_to_who_found_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log.flush()  # what others left behind
+    capfd.readouterr()
+    scope: Any = SimpleNamespace(generation=SimpleNamespace(folder=tmp_path, table={}), endpoint=lambda _address: None)
+    plugin = built()
+    plugin.options = Options(address="localhost:99999")
+    asyncio.run(plugin.start(scope))
+    assert (plugin.release, capfd.readouterr().out) == (None, "")
+
+
 @pytest.mark.parametrize(
     ("line", "address"),
     [
@@ -339,11 +380,22 @@ async def fetched(where: tuple[str, int], tls: ssl.SSLContext | None) -> bytes:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize(("kind", "anonymous"), [("", True), ("RequireAndVerifyClientCert", False)])
+@pytest.mark.parametrize(
+    ("kind", "anonymous"),
+    [
+        ("", True),
+        ("RequireAndVerifyClientCert", False),
+        ("VerifyClientCertIfGiven", True),
+        ("RequireAnyClientCert", False),
+        ("RequireClientCert", False),
+        ("RequestClientCert", True),
+    ],
+)
 def test_an_endpoint_with_a_certificate_speaks_https_alone(certificate: Path, kind: str, anonymous: bool) -> None:
     if kind:
+        authority = "  client_ca_file: cert.pem\n" if "Verify" in kind else ""
         with (certificate / "web.yml").open("a") as file:
-            file.write(f"  client_auth_type: {kind}\n  client_ca_file: cert.pem\n")
+            file.write(f"  client_auth_type: {kind}\n{authority}")
     client = ssl.create_default_context(cafile=certificate / "cert.pem")
 
     async def main() -> None:
@@ -365,12 +417,12 @@ def test_an_endpoint_with_a_certificate_speaks_https_alone(certificate: Path, ki
     asyncio.run(main())
 
 
-@pytest.mark.system
-def test_any_client_certificate_is_not_asked_for_without_an_authority(certificate: Path) -> None:
+def test_the_system_s_authorities_count_where_none_is_named(certificate: Path) -> None:
     with (certificate / "web.yml").open("a") as file:
-        file.write("  client_auth_type: RequireAnyClientCert\n")
-    with pytest.raises(ValueError, match="needs a client_ca_file"):
-        WebConfig.read(str(certificate / "web.yml"))
+        file.write("  client_auth_type: RequireAndVerifyClientCert\n")
+    context = WebConfig.read(str(certificate / "web.yml")).context
+    assert context is not None
+    assert context.verify_mode is ssl.CERT_REQUIRED
 
 
 def test_a_busy_address_is_complained_about_in_the_words_of_the_reference() -> None:

@@ -54,7 +54,7 @@ class Scope:
 
 def built(file: Path, text: str = "reload 2s 0s", table: dict[str, Any] | None = None) -> tuple[Reload, Log]:
     log = Log()
-    model = SimpleNamespace(file=str(file), digest=digest(str(file)))
+    model = SimpleNamespace(file=str(file), digest=digest(str(file)), looked_up=False)
     site: Any = SimpleNamespace(
         generation=SimpleNamespace(table={} if table is None else table, model=model), logger=lambda _name: log
     )
@@ -95,7 +95,18 @@ def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
 
 def test_without_a_corefile_the_built_in_one_would_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert digest("Corefile") is not None
+    assert digest("Corefile", looked_up=True) is not None
+    assert digest("Corefile") is None  # named by -conf, it is a file that cannot be read
+
+
+def test_what_came_from_a_pipe_is_not_looked_at_again(tmp_path: Path) -> None:
+    (tmp_path / "Corefile").write_text(GOOD)
+    plugin, log = built(tmp_path / "Corefile")
+    plugin.file = "/dev/stdin"
+    scope: Any = Scope()
+    asyncio.run(plugin.start(scope))
+    assert log.lines == [f"[INFO] Running configuration SHA512 = {plugin.running}\n"]
+    assert scope.interval_s == 0.0
 
 
 def test_a_change_is_handed_to_the_master_once(tmp_path: Path) -> None:

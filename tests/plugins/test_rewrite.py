@@ -7,13 +7,19 @@ from typing import Any
 
 import pytest
 
+from shardns.plugins.rewrite.options import Options
 from shardns.plugins.rewrite.parse import rule_of
 from shardns.plugins.rewrite.state import State
 from shardns.worker import log
 from shardns.worker.query import Query
+from shardns.worker.reply import Reply
+from shardns.worker.stream import Stream
+from shardns.worker.wire.names import from_text
 from shardns.worker.wire.read import read
+from shardns.worker.wire.records import RRset, Section
+from tests.plugins.small import built
 from tests.plugins.whole import Message, Whole, options_of, question, texts
-from tests.worker.fakes import message, request
+from tests.worker.fakes import message, query, request
 
 HOST = "10.240.0.1"
 V6 = "fe80::42:ff:feca:4c65"
@@ -253,6 +259,31 @@ def test_a_target_that_leads_to_itself_ends() -> None:
     assert texts(answer.answer)[0] == "abc.test. 60 IN CNAME abc.test."
 
 
+@pytest.mark.parametrize(("records", "rcode"), [((1,), 0), ((1, 2), 6), ((1, 2, 3), 6)])
+def test_rules_for_the_code_act_in_turn_on_each_record(records: tuple[int, ...], rcode: int) -> None:
+    rules = "rewrite continue rcode exact a.test NXDOMAIN NOERROR\n rewrite rcode exact a.test NOERROR YXDOMAIN"
+    answers = (f"{{{{ .Name }}}} 60 IN A 192.0.2.{number}" for number in records)
+    whole = serving(rules, template("A", *answers, more="rcode NXDOMAIN"))
+    assert whole.answered("a.test.").rcode() == rcode
+
+
+def test_every_message_of_a_zone_transfer_is_changed() -> None:
+    layer = built(Options, "rewrite continue ttl regex .* 10\nrewrite name a.test b.test")
+    steps = layer.around(query("a.test."))
+    assert next(steps).name_text == "b.test."
+    one = Reply(answer=Section([RRset(from_text("x.b.test."), 1, 60, (bytes(4),))]))
+    found = steps.send(Stream(one, iter((None, one))))
+    assert isinstance(found, Stream)
+    first, second = found.answer[0], [part and part.answer[0] for part in found.parts]
+    assert (first.owner, first.ttl) == (from_text("x.a.test."), 10)
+    assert second == [None, first]
+
+
+def test_a_target_rule_with_an_empty_word_does_nothing() -> None:
+    whole = serving('rewrite cname prefix "" x\n rewrite name a.test b.test')
+    assert texts(whole.answered("a.test.").answer) == ["a.test. 60 IN A 192.0.2.1"]
+
+
 # EDNS options: a backend without OPT record echoes the query's -------------------------------------------------------
 
 
@@ -305,6 +336,21 @@ def test_a_label_without_a_value_changes_nothing(label: str) -> None:
 def test_a_label_with_a_value_is_sent() -> None:
     whole = serving("rewrite edns0 local set 0xffee {view/name}", head="metadata\n view inside")
     assert options_of(whole.answered("a.test.")) == [(0xFFEE, b"inside")]
+
+
+@pytest.mark.parametrize(
+    ("bind", "ip", "value"),
+    [
+        ("bind 127.0.0.1", HOST, b"\x7f\0\0\1"),
+        ("bind 127.0.0.1", V6, bytes(10) + b"\xff\xff\x7f\0\0\1"),
+        ("", V6, bytes(16)),
+        ("", HOST, None),
+    ],
+)
+def test_the_servers_address_is_sent_in_the_clients_family(bind: str, ip: str, value: bytes | None) -> None:
+    answer = serving("rewrite edns0 local set 0xffee {server_ip}", head=bind).answered("a.test.", ip=ip)
+    assert options_of(answer) == ([] if value is None else [(0xFFEE, value)])
+    assert (answer.edns < 0) is (value is None)
 
 
 def test_of_two_rules_the_second_acts_where_the_first_finds_nothing() -> None:

@@ -119,6 +119,7 @@ def test_bad_rules(words: str, complaint: str) -> None:
     [
         ("rewrite {\n answer name a b\n name a b\n}", "response rewrites must begin with a name rule"),
         ("rewrite name a b {\n answer auto\n}", "no rule type specified for rewrite"),
+        ("rewrite foo bar {\n answer auto\n}", 'invalid rule type "foo"'),
         ("rewrite {\n name regex a b\n answer name x\n}", "name answer rule for regex rule: 2 arguments required"),
     ],
 )

@@ -32,10 +32,32 @@ def test_the_last_line_counts_and_only_it_is_warned_about(tmp_path: Path) -> Non
     assert (draft.root, draft.warnings) == (str(tmp_path), [])
 
 
-@pytest.mark.parametrize(("text", "word"), [("root", "root"), ("root /a /b", "/b"), ("root {\n /a\n}", "root")])
-def test_the_number_of_arguments_is_one(text: str, word: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        ("root", 1, "root"),
+        ("root /a /b", 1, "/b"),
+        ("root {\n /a\n}", 2, "/a"),  # `{` is taken for the path
+        ("root {\n}", 2, "}"),
+        ("root /a { x\n}", 2, "}"),
+    ],
+)
+def test_the_number_of_arguments_is_one(text: str, line: int, word: str) -> None:
     complaint = f"Wrong argument count or unexpected line ending after '{word}'"
-    assert refusal(Options, text) == f"plugin/root: Corefile:1 - Error during parsing: {complaint}"
+    assert refusal(Options, text) == f"plugin/root: Corefile:{line} - Error during parsing: {complaint}"
+
+
+def test_a_path_and_a_brace_are_two_lines() -> None:
+    assert refusal(Options, "root /a {\n}").endswith(
+        ":1 - Error during parsing: Unexpected token '{', expecting argument"
+    )
+
+
+def test_a_path_that_a_later_line_replaces_is_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    draft = Draft()
+    options(Options, f"root {tmp_path}/file/below\nroot {tmp_path}", draft)
+    assert draft.root == str(tmp_path)
 
 
 def test_what_cannot_be_looked_at_is_refused(tmp_path: Path) -> None:

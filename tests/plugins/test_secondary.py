@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,10 +17,12 @@ from shardns.plugins.secondary.catalog import CatalogError, Member, parse
 from shardns.plugins.secondary.follower import Follower
 from shardns.plugins.secondary.members import Members
 from shardns.plugins.secondary.options import Followed, Options, followed
+from shardns.plugins.secondary.secondary import Secondary
 from shardns.plugins.secondary.vault import Vault
 from shardns.worker.store.layout import PROOFS
 from shardns.worker.wire.codes import NS, NSEC3PARAM, PTR, SOA, TXT, A
 from shardns.worker.wire.names import from_text, to_text
+from shardns.worker.zone import fetch as fetching
 from shardns.worker.zone.transfer import Inbound, Soa, TransferError
 from tests.plugins.small import options, refusal
 from tests.worker.store.serving import Lines, Stores
@@ -98,6 +101,39 @@ def test_nothing_of_a_primary_that_broke_off_is_served(play: Play) -> None:
     assert play.log.lines == [
         '[ERROR] Failed to transfer `example.org.\' from "192.0.2.1:53": unexpected EOF',
         "[INFO] Transferred: example.org. from 192.0.2.2:53",
+    ]
+
+
+def test_a_transfer_that_never_ends_is_given_up_and_changes_nothing(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play.answers = {"192.0.2.1": [message(start(1), host("a"), start(1))]}
+    follower = play.follower()
+    asyncio.run(follower.transfer())
+    del play.log.lines[:]
+    ticks = iter(range(0, 1 << 20, int(fetching.MAX_TRANSFER_S) // 8))
+    monkeypatch.setattr(fetching, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    monkeypatch.setattr(taking, "fetch", fetching.fetch)
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        size = int.from_bytes(await reader.readexactly(2), "big")
+        ident = int.from_bytes((await reader.readexactly(size))[:2], "big")
+        for number in range(50):
+            one = message(host(f"h{number}") if number else start(2), ident=ident)
+            writer.write(len(one).to_bytes(2, "big") + one)
+        writer.close()
+
+    async def ask() -> tuple[str, int]:
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            follower.peers = (server.sockets[0].getsockname()[:2],)
+            with pytest.raises(TransferError, match=r"^the transfer takes too long$"):
+                await follower.transfer(whole=True)
+        return follower.peers[0]
+
+    _, port = asyncio.run(asyncio.wait_for(ask(), 20))
+    assert play.owners() == ["a"] and follower.times.serial == 1
+    assert play.log.lines == [
+        f'[ERROR] Failed to transfer `example.org.\' from "127.0.0.1:{port}": the transfer takes too long'
     ]
 
 
@@ -248,6 +284,10 @@ def test_a_notify_leads_to_a_check_and_a_transfer(play: Play) -> None:
     ]
 
 
+def test_the_end_of_the_chain_is_told_as_the_reference_tells_it() -> None:
+    assert Secondary.end_name(cast(Any, None), cast(Any, None)) == "file"
+
+
 # Catalogs ----------------------------------------------------------------------------------------------------------
 
 CATALOG = from_text("cat.test.")
@@ -289,6 +329,27 @@ def test_what_is_no_catalog_is_refused(records: Any, wanted: str) -> None:
     with pytest.raises(CatalogError) as caught:
         parse(CATALOG, records)
     assert str(caught.value) == wanted
+
+
+def test_a_catalog_with_a_record_of_another_class_is_none_and_changes_nothing(play: Play) -> None:
+    def served(*more: bytes) -> list[bytes]:
+        version = wire("version.example.org.", TXT, b"\1" + b"2")
+        return [message(start(1), wire("example.org.", NS, ORIGIN), version, *more, start(1))]
+
+    foreign = wire("A.zones.example.org.", PTR, from_text("m.test."), 3)
+    for more in ((foreign,), (foreign, host("a"))):
+        follower = play.follower()
+        follower.validate = lambda records: None
+        play.answers = {peer[0]: served(*more) for peer in PEERS}
+        with pytest.raises(CatalogError) as caught:
+            asyncio.run(follower.transfer())
+        assert str(caught.value) == (
+            "catalog zone example.org. contains non-IN record a.zones.example.org.\t60\tCH\tPTR\tm.test."
+        )
+        assert play.vault.zone(ORIGIN) is None and not follower.soa
+    plain = play.follower()
+    asyncio.run(plain.transfer())
+    assert play.owners() == ["a"]
 
 
 class Catalogs:
@@ -389,6 +450,7 @@ def test_catalog_lines_add_up_and_a_bare_one_lifts_the_restriction() -> None:
         ("transfer to 1.2.3.4", "Corefile:2 - Error during parsing: unknown property to"),
         ("transfer from *", "can't use '*' in transfer from"),
         ("transfer from x", "must specify an IP address: `x'"),
+        ("transfer from x.org:1053", "must specify an IP address: `x.org'"),
         ("transferr from x", "Corefile:2 - Error during parsing: unknown property 'transferr'"),
         ("catalog :", 'invalid catalog member zone ":"'),
     ],

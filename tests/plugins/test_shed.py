@@ -10,6 +10,7 @@ import pytest
 
 from shardns.plugins.shed.ring import DEPTH, Ring, Row
 from shardns.plugins.shed.shed import Options
+from shardns.worker import log
 from shardns.worker.burst import Burst
 from tests.plugins.small import refusal
 from tests.plugins.whole import Whole, counted, question
@@ -123,6 +124,9 @@ def test_a_burst_gives_what_a_full_socket_does_not_take_to_the_ring() -> None:
         def keep(self, rows: list[Row]) -> None:
             kept.extend(rows)
 
+        def unsendable(self, code: int) -> None:
+            raise AssertionError(code)
+
     burst = Burst(ours, packet_info=False)
     burst.name_size = 0
     burst.overflow = Keeps()
@@ -136,6 +140,22 @@ def test_a_burst_gives_what_a_full_socket_does_not_take_to_the_ring() -> None:
     finally:
         ours.close()
         theirs.close()
+
+
+@pytest.mark.system
+def test_an_answer_that_cannot_be_sent_is_counted_and_told_to_those_who_debug(
+    lost: list[int], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(log, "debugging", True)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    theirs.close()
+    with ours:
+        burst = Burst(ours, packet_info=False)
+        burst.name_size = 0
+        burst.overflow = Ring(burst, lost.append)
+        burst.resend([(b"", b"", b"ID", b"1")])
+    assert lost == [1]
+    assert capfd.readouterr().out == "[DEBUG] plugin/shed: Deferred response write failed: connection refused\n"
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,8 @@ def signed(folder: Path, text: str = ZONE, keys: int = 1) -> dns.zone.Zone:
         ("sign db {\n directory a b\n}", 'plugin/sign: can only be one argument after "directory"'),
         ("sign db {\n directory\n}", 'plugin/sign: can only be one argument after "directory"'),
         ("sign db {\n x\n}", "unknown property 'x'"),
-        ("sign d\udcffb", 'contains invalid characters'),
+        ("sign d\udcffb", 'dbfile "d\ufffdb" contains invalid characters'),
+        ("sign d\ufffdb", 'dbfile "d\ufffdb" contains invalid characters'),
     ],
 )  # fmt: skip
 def test_a_wrong_line_is_refused_as_the_reference_refuses_it(text: str, wanted: str) -> None:
@@ -115,7 +116,8 @@ def test_a_folder_that_is_not_there_is_named_as_it_is_written(tmp_path: Path, mo
     Path("db").write_text("$TTL 60\n@ SOA a b 1 2 3 4 5\n")
     made, log = plugin("sign db a.example {\n directory none\n}")
     asyncio.run(made.signers[0].look())
-    assert re.search(r": open none/signed-\S+: no such file or directory, next: ", log.lines[1])
+    wanted = r'.*"a\.example\.": failed to move zone file into place: open none/signed-\S+: no such file or directory'
+    assert re.fullmatch(wanted, log.lines[1])
 
 
 @pytest.mark.parametrize(
@@ -221,6 +223,15 @@ def test_a_zone_that_cannot_be_signed_is_a_warning_and_leaves_no_file(text: str,
     assert [path.name for path in tmp_path.iterdir() if "sign" in path.name] == []
 
 
+def test_a_signed_file_that_cannot_be_moved_into_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    one, log = signer(tmp_path)
+    (tmp_path / "db.miek.nl.signed").mkdir()
+    assert asyncio.run(one.sign(1)) == 0
+    wanted = r'.*"miek\.nl\.": failed to move zone file into place: rename (\S+)/signed-\S+ \1/db\.miek\.nl\.signed: .*'
+    assert re.fullmatch(wanted, log.lines[-1])
+    assert not list(tmp_path.glob("signed-*"))
+
+
 # When --------------------------------------------------------------------------------------------------------------
 
 
@@ -229,6 +240,7 @@ def test_a_signed_zone_is_skipped_the_next_time_however_large_it_is(tmp_path: Pa
     signed(tmp_path, ZONE + more)
     one, log = signer(tmp_path, ZONE + more)
     asyncio.run(one.look())
+    asyncio.run(one.look(first=False))
     shown = tmp_path / "db.miek.nl.signed"
     assert log.lines == [f'[INFO] Skipping signing zone "miek.nl." in "{shown}": signatures are valid']
 
@@ -251,7 +263,7 @@ def moment(text: str) -> int:
     ("inception", "expiration", "wanted"),
     [
         ("2019-07-17", "2019-08-08", None),
-        ("2019-07-31", "2019-09-08", 'inception "2019-07-31T00:00:00.000Z" date is in the future: 289h10m0s'),
+        ("2019-07-31", "2019-09-08", 'inception "2019-07-31T00:00:00.000Z" date is in the future: -289h10m0s'),
         ("2019-07-17", "2019-07-17", 'expiration "2019-07-17T00:00:00.000Z" is less than: 168h0m0s away from '
                                      "2019-07-18T22:50:00.000Z: -46h50m0s"),
         ("2019-07-17", "2019-07-21", 'expiration "2019-07-21T00:00:00.000Z" is less than: 168h0m0s away from '

@@ -65,6 +65,21 @@ def test_relative_names_are_below_the_root(pair: Pair, tmp_path: Path) -> None:
     assert warnings == [f'[WARNING] plugin/tls: Writing TLS Key Log to "{tmp_path}/keys.log"']
 
 
+def test_a_key_log_is_named_in_full(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    encryption, warnings = shaped("tls cert.pem key.pem {\n keylog keys.log\n}")
+    assert encryption.keylog == str(tmp_path / "keys.log")
+    assert warnings == [f'[WARNING] plugin/tls: Writing TLS Key Log to "{tmp_path}/keys.log"']
+    text = refusal(Options, "tls cert.pem key.pem {\n keylog no/keys\n}")
+    path = tmp_path / "no" / "keys"
+    assert text.endswith(f'unable to write TLS Key Log to "{path}": open {path}: no such file or directory')
+
+
+def test_the_certificate_is_looked_at_before_the_key_log() -> None:
+    text = refusal(Options, "tls /nonexistent/cert /nonexistent/key {\n keylog /nonexistent/keys\n}")
+    assert text.startswith("plugin/tls: could not load TLS cert: ")
+
+
 def test_the_stamp_changes_with_the_files_and_the_model_does_not(pair: Pair, tmp_path: Path) -> None:
     before, _ = shaped(f"tls {pair.certificate} {pair.key}")
     certify(tmp_path)

@@ -61,6 +61,8 @@ def test_the_storage_is_a_hidden_folder_below_the_root_unless_named(tmp_path: Pa
         (stanza("acme *.*.example"), 'plugin/tls: invalid ACME domain "*.*.example"'),
         (stanza("acme a.*.example"), 'plugin/tls: invalid ACME domain "a.*.example"'),
         (stanza("acme *"), 'plugin/tls: invalid ACME domain "*"'),
+        (stanza("acme *.*.EXAMPLE."), 'plugin/tls: invalid ACME domain "*.*.example"'),
+        (stanza("acme a.b", "resolver :53"), 'plugin/tls: invalid ACME resolver ":53": host is empty'),
         (stanza("acme a..b"), 'plugin/tls: invalid ACME domain "a..b"'),
         (stanza("acme a.b", "ca ftp://x"), 'plugin/tls: invalid ACME CA URL "ftp://x"'),
         (stanza("acme a.b", "ca https://"), 'plugin/tls: invalid ACME CA URL "https://"'),

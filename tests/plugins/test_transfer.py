@@ -190,6 +190,10 @@ def test_a_stream_stays_one_when_a_layer_changes_its_first_message(made: Any) ->
         ("transfer {\n to 1.2.3.4\n source 1.1.1.1\n source 1.1.1.2\n}",
          "plugin/transfer: plugin/transfer: Corefile:4 - Error during parsing: source already specified"),
         ("transfer {\n to example.com 1.2.3.4\n}", "plugin/transfer: must specify an IP address: `example.com'"),
+        ("transfer {\n to example.com:1053\n}", "plugin/transfer: must specify an IP address: `example.com'"),
+        ("transfer {\n to [::1]\n}", "plugin/transfer: must specify an IP address: `[::1]'"),
+        ("transfer {\n to :53\n}", "plugin/transfer: must specify an IP address: `'"),
+        ("transfer {\n to 1.2.3.4:99999\n}", "plugin/transfer: address 99999: invalid port"),
         ("transfer {\n invalid option\n}",
          'plugin/transfer: plugin/transfer: Corefile:2 - Error during parsing: unknown property "invalid"'),
     ],
@@ -200,7 +204,10 @@ def test_a_wrong_line_is_refused_with_the_reference_s_text(text: str, wanted: st
 
 def test_addresses_have_ports_and_scopes() -> None:
     lines = options(
-        Options, "transfer a b {\n to 1.2.3.4 5.6.7.8:1053 [1::2]:34 [fe80::1%eth0]:53\n}\ntransfer {\n to *\n}"
-    )
-    assert lines[0].to == (("1.2.3.4", 53), ("5.6.7.8", 1053), ("1::2", 34), ("fe80::1%eth0", 53))
+        Options, "transfer a b {\n to 1.2.3.4 5.6.7.8:1053 [1::2]:34 [fe80::1%eth0]:53\n to 9.9.9.9: ::1\n}\n"
+        "transfer {\n to *\n}",
+    )  # fmt: skip
+    assert lines[0].to == (
+        ("1.2.3.4", 53), ("5.6.7.8", 1053), ("1::2", 34), ("fe80::1%eth0", 53), ("9.9.9.9", 53), ("::1", 53),
+    )  # fmt: skip
     assert len(lines) == 2

@@ -29,6 +29,8 @@ LONGEST = base64.urlsafe_b64encode(bytes(65536)).rstrip(b"=")
         (b"POST", b"/dns-query/", WIRE, NOT_FOUND),
         (b"GET", b"/dns-query?dns=" + TEXT, b"", WIRE),
         (b"GET", b"/dns-query?a=b&dns=" + TEXT + b"&c", b"", WIRE),
+        (b"GET", b"/dns-query?d%6es=" + TEXT, b"", WIRE),
+        (b"GET", b"/dns-query?d%6es=" + TEXT + b"&dns=" + TEXT, b"", INVALID),
         (b"GET", b"/dns-query?dns=" + LONGEST, b"", bytes(65536)),
         (b"GET", b"/dns-query?dns=" + LONGEST + b"A", b"", INVALID),
         (b"GET", b"/dns-query?dns=" + TEXT + b"&dns=" + TEXT, b"", INVALID),

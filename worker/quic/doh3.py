@@ -110,7 +110,7 @@ class Doh3(Asking):
     def _whole(self, stream: int, inquiry: Inquiry) -> None:
         wire = doh_message.message(inquiry.method, inquiry.target, b"".join(inquiry.body))
         if isinstance(wire, HttpError):
-            self.respond(stream, wire)
+            self.respond(stream, wire, head=inquiry.method == b"HEAD")
             return
         self.ask(stream, wire, time.monotonic())
 
@@ -147,8 +147,8 @@ class Doh3(Asking):
 
     # Responses ------------------------------------------------------------------------------------------------------
 
-    def respond(self, stream: int, answer: bytes | HttpError | None, ident: bytes = b"") -> None:
-        """Send a response."""
+    def respond(self, stream: int, answer: bytes | HttpError | None, ident: bytes = b"", head: bool = False) -> None:
+        """Send a response; with `head` its body is left out."""
         self.answered(time.monotonic())
         if answer is None:
             answer = NO_RESPONSE
@@ -158,7 +158,7 @@ class Doh3(Asking):
         else:
             status, fields, body = 200, doh_message.headers(answer, time.time()), ident + answer
         self.seat.count(str(status))
-        self.http.respond(stream, ((b":status", b"%d" % status), *fields), body)
+        self.http.respond(stream, ((b":status", b"%d" % status), *fields), b"" if head else body)
 
     def cancelled(self, stream: int) -> None:
         """The client gave a request up."""

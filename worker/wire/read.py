@@ -78,6 +78,8 @@ def read(wire: bytes, request: Request) -> Query | bytes | None:
         if records:
             found = KNOWN_OPTS.get(wire[end:]) if records < _OTHERS else None
             query.edns = found or _additional(wire, end, request, records)
+        elif len(wire) > end:
+            request.size_bytes = end
         return query
     except (IndexError, Malformed, ValueError):
         if len(wire) == 12:
@@ -133,6 +135,7 @@ def _unusual(wire: bytes, request: Request, flags: int, records: int) -> Query |
         end = min(at + 4, len(wire))
         query = Query(request, (wire[0] << 8) | wire[1], flags, owner.lower(), owner, qtype, qclass)
         query.edns = _additional(wire, end, request, records)
+        request.size_bytes += HEADER_BYTES + len(owner) + 4 - end
         return query
     except (IndexError, Malformed, ValueError):
         return _broken(wire)
@@ -170,7 +173,8 @@ def name_at(wire: bytes, at: int) -> tuple[bytes, int]:
 def _additional(wire: bytes, at: int, request: Request, count: int) -> Edns | None:
     """Walk the records behind the question; the last OPT counts. Notes a TSIG on the request.
 
-    Neither means anything outside the additional section (RFC 6891 §6.1.1, RFC 8945 §5.1).
+    Neither means anything outside the additional section (RFC 6891 §6.1.1, RFC 8945 §5.1), and octets behind the last
+    record are not counted as the message's.
     """
     found = None
     start = at
@@ -196,8 +200,11 @@ def _additional(wire: bytes, at: int, request: Request, count: int) -> Edns | No
         else:
             if rtype == SOA:
                 request.wire = wire
+            if counts:
+                request.tsig_at = 0
             check_rdata(wire, body + 10, length, rtype)
         at = body + 10 + length
+    request.size_bytes = at
     if found is not None and not found.options and count == 1 and at == len(wire) and len(KNOWN_OPTS) < _MAX_KNOWN:
         KNOWN_OPTS[wire[start:]] = found
     return found

@@ -16,7 +16,7 @@ from typing import Final
 from ..tsig import Exchange, Key, TsigError
 from ..wire.codes import SOA
 from ..wire.read import Malformed
-from .notify import Peer, peer_text
+from .peers import Peer, peer_text
 from .transfer import Inbound, Soa, TransferError, answer, question
 
 TIMEOUT_S: Final = 2.0  # to connect, and for each message, as in the reference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shardns.config.errors import Place, Problem
@@ -20,11 +20,10 @@ from .errors import ZoneTextError, quoted
 from .journal import journal_of
 from .load import Loaded, LoadError, SameSerial, load
 from .slices import in_slices
-from .sources import Sources
+from .sources import Signature, Sources, signature
 from .state import state_folder
 
 Notify = Callable[[bytes], Awaitable[None]]
-Signature = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +39,17 @@ class ZoneFile:
 
 @dataclass
 class Kept:
-    """What the keeper knows of a zone: its file as last seen, and what was made of it."""
+    """What the keeper knows of a zone: its file and those that it includes as last seen, and what was made of them."""
 
     file: ZoneFile
     loaded: Loaded | None = None
-    seen: Signature | None = None
+    seen: dict[str, Signature] = field(default_factory=dict)
     mtime_ns: int = 0
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether all files are as they were when they were last read."""
+        return self.file.path in self.seen and all(signature(path) == seen for path, seen in self.seen.items())
 
 
 class Keeping:
@@ -102,13 +106,11 @@ class Keeping:
         kept = self.kept[origin]
         zone, path = quoted(to_text(origin).encode()), quoted(kept.file.path.encode("utf-8", "surrogateescape"))
         try:
-            status = os.stat(kept.file.path)
-            signature = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if signature == kept.seen or (kept.file.by_mtime and status.st_mtime_ns <= kept.mtime_ns):
+            mtime_ns = os.stat(kept.file.path).st_mtime_ns
+            if kept.is_unchanged or (kept.file.by_mtime and mtime_ns <= kept.mtime_ns):
                 return
             await self._replace(kept)
         except SameSerial:
-            kept.seen = signature
             return
         except OSError as error:
             if kept.file.by_mtime:
@@ -150,14 +152,18 @@ class Keeping:
 
     async def _load(self, kept: Kept, *, serial: int | None, reuse: bool) -> None:
         assert self.staging is not None
-        status = os.stat(kept.file.path)
+        path, sources = kept.file.path, Sources()
         work = load(
-            self.staging, Sources(), kept.file.path, kept.file.origin, self.owner,
+            self.staging, sources, path, kept.file.origin, self.owner,
             serial=serial, reuse=reuse, complete=kept.file.complete,
         )  # fmt: skip
-        kept.loaded = await in_slices(work)
-        kept.seen = (status.st_mtime_ns, status.st_size, status.st_ino)
-        kept.mtime_ns = status.st_mtime_ns
+        try:
+            kept.loaded = await in_slices(work)
+        except SameSerial:
+            kept.seen = sources.seen
+            raise
+        kept.seen = sources.seen
+        kept.mtime_ns = kept.seen[path][0] if path in kept.seen else 0
 
 
 def _names(file: ZoneFile) -> str:

@@ -14,12 +14,11 @@ from ..tsig import Exchange, Key, TsigError
 from ..wire.codes import IN, RCODE_TEXT, SOA
 from ..wire.names import to_text
 from ..wire.read import Malformed
+from .peers import Peer, peer_text
 
 ATTEMPTS: Final = 3
 TIMEOUT_S: Final = 2.0
 _HEAD: Final = b"\x24\0\0\1\0\0\0\0\0\0"  # opcode NOTIFY, AA; one question
-
-Peer = tuple[str, int]
 
 
 class NotifyError(OSError):
@@ -55,12 +54,6 @@ async def notify(origin: bytes, peers: Sequence[Peer], source: str | None = None
             )
     if failed:
         raise NotifyError("\n".join(failed))
-
-
-def peer_text(peer: Peer) -> str:
-    """Return `IP:PORT`, an IPv6 address in brackets."""
-    host, port = peer
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def _tell(origin: bytes, peer: Peer, source: str | None, key: Key | None) -> str | None:

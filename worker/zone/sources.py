@@ -6,6 +6,7 @@ A zone is unchanged if all octets that it was made of, its origin and this loade
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -16,18 +17,24 @@ _INCLUDE: Final = re.compile(rb"\$(?i:INCLUDE)[ \t]+([^ \t\r\n;]+)")
 _LINE_FEED: Final = 10
 _MAX_FILES: Final = 10_000
 
+Signature = tuple[int, int, int]
+
 
 class Sources:
-    """Files by path, each read when it is first asked for."""
+    """Files by path, each read when it is first asked for; `seen` are their signatures from just before that."""
 
     def __init__(self) -> None:
         self._files: dict[str, bytes] = {}
+        self.seen: dict[str, Signature] = {}
 
     def read(self, path: str) -> bytes:
         """Return the content of a file; raises OSError."""
         data = self._files.get(path)
         if data is None:
+            seen = signature(path)
             data = self._files[path] = Path(path).read_bytes()
+            if seen is not None:
+                self.seen[path] = seen
         return data
 
     def digest(self, path: str, origin: bytes) -> bytes:
@@ -59,3 +66,12 @@ class Sources:
     def paths(self) -> tuple[str, ...]:
         """The files that were read."""
         return tuple(self._files)
+
+
+def signature(path: str) -> Signature | None:
+    """Return what changes with the content of a file: time (ns), size and inode; None where it cannot be had."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

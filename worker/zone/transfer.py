@@ -101,6 +101,7 @@ class Inbound:
 
     `soa` is the rdata of the SOA that is held already: with it an IXFR is asked for. Behind `done`, `deltas` is the
     outcome of an incremental answer, `whole` tells a full one, and neither means that nothing has changed.
+    Records of other classes than IN are left out; `foreign` is the first of them.
     """
 
     def __init__(self, origin: bytes, sink: Sink, soa: bytes = b"") -> None:
@@ -110,6 +111,7 @@ class Inbound:
         self.first = b""  # rdata of the new version's SOA
         self.deltas: list[Delta] = []
         self.whole = False
+        self.foreign: Record | None = None
         self.records = 0
         self.size_bytes = 0
         self._state = _State.START
@@ -137,6 +139,8 @@ class Inbound:
             if self._state is _State.WHOLE and record[1] != SOA:
                 if record[2] == IN:
                     self.sink(*_stored(record))
+                else:
+                    self.foreign = self.foreign or record
             else:
                 self._take(record)
         if self._state is _State.SECOND and self._is_current():
@@ -151,6 +155,7 @@ class Inbound:
     def _take(self, record: Record) -> None:
         rtype = record[1]
         if record[2] != IN:
+            self.foreign = self.foreign or record
             return
         owner, tail = _stored(record)
         if rtype == SOA and owner == self.origin:

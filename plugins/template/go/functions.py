@@ -82,7 +82,7 @@ def _index(value: Any, *keys: Any) -> Any:
 
 
 def _slice(value: Any, *bounds: Any) -> Any:
-    if not isinstance(value, (str, list)):
+    if not isinstance(value, (str, list, bytes)):
         if value is None or value is MISSING:
             raise CallError("slice of untyped nil")
         raise CallError(f"can't slice item of type {type_name(value)}")
@@ -98,7 +98,7 @@ def _slice(value: Any, *bounds: Any) -> Any:
     if len(found) == 3 and high > found[2]:
         raise CallError(f"invalid slice index: {high} > {found[2]}")
     part = octets[low:high]
-    return part.decode("utf-8", "surrogateescape") if isinstance(part, bytes) else part
+    return part.decode("utf-8", "surrogateescape") if isinstance(part, bytes) and isinstance(value, str) else part
 
 
 # Comparison --------------------------------------------------------------------------------------------------------

@@ -86,6 +86,8 @@ def _text(flags: str, precision: int | None, verb: str, value: Any) -> str:
         return _signed(flags, show(value)) if _is_number(value) else show(value)
     if value is None:
         return f"%!{verb}(<nil>)"
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "surrogateescape") if verb in "sqxX" else list(value)
     if isinstance(value, list):
         return f"[{' '.join(_text(flags, precision, verb, one) for one in value)}]"
     found: str | None = None

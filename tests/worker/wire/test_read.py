@@ -121,6 +121,37 @@ def test_an_opt_outside_the_additional_section_means_nothing(counts: str) -> Non
     assert query.edns is None
 
 
+TSIG = "00 00fa 00ff 00000000 0000"
+ADDRESS = "00 0001 0001 00000000 0004 01020304"
+
+
+@pytest.mark.parametrize(
+    ("records", "counts"),
+    [(f"{OPT} {TSIG}", True), (f"{TSIG} {OPT}", False), (f"{ADDRESS} {TSIG}", True), (f"{TSIG} {ADDRESS}", False)],
+)
+def test_a_signature_counts_where_it_is_the_last_record(records: str, counts: bool) -> None:
+    query = _read(f"1234 0100 0001 0000 0000 0002 {GOOD} {records}")
+    assert isinstance(query, Query)
+    assert bool(query.request.tsig_at) is counts
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        pytest.param(f"0000 {GOOD}", 26, id="no more"),
+        pytest.param(f"0000 {GOOD} deadbeef", 26, id="octets behind the question"),
+        pytest.param(f"0001 {GOOD} {OPT}", 37, id="OPT"),
+        pytest.param(f"0001 {GOOD} {OPT} deadbeef", 37, id="octets behind the OPT"),
+        pytest.param("0000 03777777 c016 0010 0001 047465737400", 26, id="a pointer"),
+        pytest.param("0000 03777777047465737400", 26, id="name only"),
+    ],
+)
+def test_a_query_is_as_long_as_what_was_read_of_it(text: str, size: int) -> None:
+    query = _read(f"1234 0100 0001 0000 0000 {text}")
+    assert isinstance(query, Query)
+    assert query.request.size_bytes == size
+
+
 @pytest.mark.parametrize(
     ("record", "fine"),
     [

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dns.flags
 import dns.message
+import dns.rcode
 import dns.rdatatype
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shardns.worker.query import Query
-from shardns.worker.reply import Reply
+from shardns.worker.reply import Reply, ServFail
 from shardns.worker.wire.codes import MX, NS, SOA, SRV, TXT, A, Rcode
 from shardns.worker.wire.edns import DO, Edns
 from shardns.worker.wire.fit import cut
@@ -50,6 +51,27 @@ def test_a_keepalive_of_zero_comes_back_empty_and_an_expire_with_its_four_octets
     asked = query("www.test.", opt=sent)
     back = _message(asked, asked.reply())
     assert [(int(o.otype), o.to_wire()) for o in back.options] == [(11, b""), (9, b"\1\2\3\4"), (11, b"\0\1")]
+
+
+def test_an_extended_rcode_takes_an_opt() -> None:
+    with pytest.raises(ServFail):
+        write(query("www.test."), query("www.test.").reply(rcode=Rcode.BADCOOKIE))
+    asked = query("www.test.", opt=Edns(700))
+    assert _message(asked, asked.reply(rcode=Rcode.BADCOOKIE)).rcode() == dns.rcode.BADCOOKIE
+    bare = query("www.test.")
+    assert _message(bare, bare.reply(rcode=Rcode.BADCOOKIE, edns=Edns(4096))).rcode() == dns.rcode.BADCOOKIE
+
+
+def test_an_opt_of_the_reply_says_no_other_rcode_than_the_reply() -> None:
+    asked = query("www.test.")
+    assert (
+        _message(asked, asked.reply(rcode=Rcode.NXDOMAIN, edns=Edns(4096, rcode_high=1))).rcode() == dns.rcode.NXDOMAIN
+    )
+
+
+def test_an_opt_that_comes_with_rcode_16_is_brought_in_line_with_the_query() -> None:
+    asked = query("www.test.", opt=Edns(700))
+    assert _message(asked, asked.reply(rcode=Rcode.BADVERS, edns=Edns(4096))).payload == 700
 
 
 def test_an_opt_of_the_reply_is_brought_in_line_with_the_query() -> None:

@@ -1,10 +1,10 @@
-"""How many workers by default."""
+"""How many cores may be used: so many workers there are by default."""
 
 from pathlib import Path
 
 import pytest
 
-from shardns.master.capacity import quota
+from shardns.config.cores import quota, usable_cores
 
 
 def make(tmp_path: Path, membership: str, files: dict[str, str]) -> float | None:
@@ -43,3 +43,9 @@ def test_version_1_without_a_quota(tmp_path: Path) -> None:
 
 def test_without_cgroups_there_is_no_quota(tmp_path: Path) -> None:
     assert quota(tmp_path / "none", tmp_path / "nothing") is None
+
+
+@pytest.mark.parametrize(("limit", "cores"), [("150000 100000", 1), ("50000 100000", 1)])
+def test_a_quota_is_rounded_down_and_one_core_is_left(tmp_path: Path, limit: str, cores: int) -> None:
+    make(tmp_path, "0::/a\n", {"a/cpu.max": limit})
+    assert usable_cores(tmp_path / "cgroup", tmp_path / "membership") == cores
