@@ -10,6 +10,7 @@ from shardns.config.values import STRING
 from shardns.worker.plugin import Layer, Steps
 from shardns.worker.query import Query
 from shardns.worker.reply import Reply
+from shardns.worker.stream import Stream
 from shardns.worker.wire.edns import DO, Edns
 
 NSID = 3  # RFC 5001 §2.1
@@ -39,8 +40,15 @@ class Nsid(Layer[Options]):
         outcome = yield query
         edns = query.edns
         if edns is not None and isinstance(outcome, Reply) and any(code == NSID for code, _ in edns.options):
-            outcome = outcome.replace(edns=self.identified(outcome.edns or Edns(edns.size, flags=DO)))
+            outcome = self.shown(outcome, edns)
         yield outcome
+
+    def shown(self, reply: Reply, asked: Edns) -> Reply:
+        """Return a reply with the identifier, in all messages that it has."""
+        found = reply.replace(edns=self.identified(reply.edns or Edns(asked.size, flags=DO)))
+        if isinstance(reply, Stream):
+            return Stream(found, (part and self.shown(part, asked) for part in reply.parts))
+        return found
 
     def identified(self, edns: Edns) -> Edns:
         """Return the OPT record with every NSID option in it set, or with one added."""

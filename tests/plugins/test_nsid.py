@@ -7,8 +7,12 @@ import socket
 import pytest
 
 from shardns.plugins.nsid.nsid import Options
+from shardns.worker.reply import Reply
+from shardns.worker.stream import Stream
+from shardns.worker.wire.edns import Edns
 from tests.plugins.small import built, refusal
 from tests.plugins.whole import Whole, options_of
+from tests.worker.fakes import query
 
 ASKED = ((3, b""),)
 
@@ -35,6 +39,17 @@ def test_an_empty_word_is_an_empty_identifier() -> None:
 def test_an_opt_record_that_is_added_has_do_set() -> None:
     answer = Whole(". {\n nsid x\n whoami\n}").answered("a.test.", size=4096, options=ASKED)
     assert (answer.payload, answer.ednsflags & 0x8000) == (4096, 0x8000)
+
+
+def test_every_message_of_a_zone_transfer_has_it() -> None:
+    asked = query("a.test.")
+    asked.edns = Edns(4096, options=ASKED)
+    steps = built(Options, "nsid x").around(asked)
+    next(steps)
+    found = steps.send(Stream(Reply(), iter((None, Reply(), Reply(edns=Edns(512))))))
+    assert isinstance(found, Stream)
+    sent = [found, *(part for part in found.parts if part)]
+    assert [one.edns and one.edns.options for one in sent] == [((3, b"x"),)] * 3
 
 
 def test_what_the_option_holds_does_not_matter() -> None:
