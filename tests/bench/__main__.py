@@ -41,7 +41,10 @@ def main() -> int:
         folder = Path(place)
         data.write_zone(folder / "db.example.org")
         data.write_small_zone(folder / "db.small")
-        measured = {name: run_row(ROWS[name], folder, chosen, args) for name in args.rows.split(",") if name}
+        rows = [ROWS[name] for name in args.rows.split(",") if name]
+        measured: dict[str, Samples] = {}
+        for together in [rows] if args.in_turn else [[row] for row in rows]:
+            measured |= run_rows(together, folder, chosen, args)
         if measured:
             print_ratios(measured)
         if args.zone:
@@ -58,6 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--servers", default=",".join(servers.ALL), help=f"which of {','.join(servers.ALL)}")
     parser.add_argument("--clients", type=int, default=8, help="sockets that ask (default: 8)")
     parser.add_argument("--outstanding", type=int, default=128, help="questions in flight (default: 128)")
+    parser.add_argument("--in-turn", action="store_true", help="run the rows side by side, round by round")
     parser.add_argument("--zone", type=int, default=1_000_000, help="records of the zone load, 0: leave it out")
     args = parser.parse_args()
     if unknown := [name for name in args.rows.split(",") if name and name not in ROWS]:
@@ -65,29 +69,44 @@ def arguments() -> argparse.Namespace:
     return args
 
 
-def run_row(row: Row, folder: Path, chosen: list[str], args: argparse.Namespace) -> Samples:
-    """Start all servers of a row and ask them in turn, round by round."""
+def is_possible(row: Row) -> bool:
+    """Tell whether what a row needs is installed; says so where it is not."""
     needed = "knotd" if row.upstream else "dnssec-signzone" if row.chain else ""
     needed = "h2load" if row.transport == "grpc" else needed
     if needed and shutil.which(needed, path=servers.PATH) is None:
         print(f"skipped: row {row.name} needs {needed}")
-        return {}
+        return False
+    return True
+
+
+def run_rows(rows: list[Row], folder: Path, chosen: list[str], args: argparse.Namespace) -> dict[str, Samples]:
+    """Start all servers of some rows and ask them in turn, round by round."""
+    measured: dict[str, Samples] = {}
     with ExitStack() as stack:
-        started = start_row(row, folder, chosen, stack)
-        samples: Samples = {server.name: [] for server in started}
-        load = Load(args.seconds, args.clients, args.outstanding, row.transport, row.fresh, bool(row.chain))
+        started = {row: start_row(row, folder, chosen, stack) for row in rows if is_possible(row)}
         for number in range(args.rounds + 1):  # the first one warms up
-            path = folder / f"questions-{row.name}"
-            run.write_questions(path, row.questions(int(MAX_QPS * load.seconds), number))
-            for server in started:
-                sample = (h2load if row.transport == "grpc" else run).measure(server, path, load)
-                if number:
-                    samples[server.name].append(sample)
-                if row.name == "log":
-                    os.truncate(server.log, 0)
-            path.unlink()
-    print_row(row, samples)
-    return samples
+            for row, running in started.items():
+                samples = measured.setdefault(row.name, {server.name: [] for server in running})
+                run_round(row, number, folder, running, samples, args)
+    for row in started:
+        print_row(row, measured[row.name])
+    return measured
+
+
+def run_round(
+    row: Row, number: int, folder: Path, running: list[Running], samples: Samples, args: argparse.Namespace
+) -> None:
+    """Ask the servers of a row one after the other."""
+    load = Load(args.seconds, args.clients, args.outstanding, row.transport, row.fresh, bool(row.chain))
+    path = folder / f"questions-{row.name}"
+    run.write_questions(path, row.questions(int(MAX_QPS * load.seconds), number))
+    for server in running:
+        sample = (h2load if row.transport == "grpc" else run).measure(server, path, load)
+        if number:
+            samples[server.name].append(sample)
+        if row.name == "log":
+            os.truncate(server.log, 0)
+    path.unlink()
 
 
 def start_row(row: Row, folder: Path, chosen: list[str], stack: ExitStack) -> list[Running]:
@@ -150,8 +169,7 @@ def print_ratios(measured: dict[str, Samples]) -> None:
         base = ROWS[name].base
         plain = measured.get(base, {}).get("shardns")
         if plain:
-            costs = [middle([sample.cpu_us for sample in found]) for found in (ours, plain)]
-            facts.append(f"{costs[0] / max(costs[1], 0.01):.2f} × {base}")
+            facts.append(f"{ratio(ours, plain):.2f} × {base}")
         print(f"  {name:13} {', '.join(facts) or 'nothing to compare with'}")
 
 
