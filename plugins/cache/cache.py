@@ -102,7 +102,7 @@ class Cache(Layer[Options], Service[Options]):
 
     def taken(self, query: Query, reply: Reply, rest: bytes) -> Reply:
         """Store an answer from below; returns what the client gets of it."""
-        wildcard = query.metadata("zone/wildcard") or ""
+        wildcard = "" if query.request.metadata is None else query.metadata("zone/wildcard") or ""
         shown, _ = self.shelf.take(query, reply, rest, wildcard=wildcard, unkept=True)
         if isinstance(reply, Stream):
             return Stream(shown, (part and self.taken(query, part, rest) for part in reply.parts))

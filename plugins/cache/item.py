@@ -41,26 +41,16 @@ class Item(NamedTuple):
 
 def encode(item: Item, stale_s: float) -> bytes:
     """Write an item that may be served `stale_s` beyond its end."""
-    mark, (answer, authority, additional), counts = item.template
-    wildcard = item.wildcard.encode()
-    good = b"" if item.good is None else encode(item.good, stale_s)
-    ends = item.stored + item.duration + stale_s
-    if item.good is not None:
-        ends = max(ends, item.good.stored + item.good.duration + stale_s)
-    head = HEAD.pack(
-        ends,
-        item.stored,
-        item.duration,
-        item.flags,
-        item.rcode,
-        mark,
-        *counts,
-        len(answer),
-        len(authority),
-        len(additional),
-        len(wildcard),
-    )
-    return b"".join((head, wildcard, answer, authority, additional, good))
+    stored, duration, flags, rcode, (mark, (answer, authority, additional), counts), text, better = item
+    ends = stored + duration + stale_s
+    wildcard = text.encode() if text else b""
+    sizes = (len(answer), len(authority), len(additional), len(wildcard))
+    if better is None:
+        head = HEAD.pack(ends, stored, duration, flags, rcode, mark, *counts, *sizes)
+        return b"".join((head, wildcard, answer, authority, additional))
+    ends = max(ends, better.stored + better.duration + stale_s)
+    head = HEAD.pack(ends, stored, duration, flags, rcode, mark, *counts, *sizes)
+    return b"".join((head, wildcard, answer, authority, additional, encode(better, stale_s)))
 
 
 def decode(value: bytes) -> Item:

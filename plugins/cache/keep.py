@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from shardns.worker.classify import Kind, classify
 from shardns.worker.query import Query
@@ -27,14 +26,6 @@ POSITIVE = (Kind.NOERROR, Kind.DELEGATION)
 _DENIED = (Kind.NXDOMAIN, Kind.NODATA)
 
 
-class Verdict(NamedTuple):
-    """What a reply is: its kind, whether it resolves the question, and whether it may be kept at all."""
-
-    kind: Kind
-    resolves: bool
-    keepable: bool
-
-
 class Judge:
     """The rules of one cache. `wall` is the time of day, which signatures are compared with."""
 
@@ -44,17 +35,19 @@ class Judge:
         _, self.most_denied, self.least_denied = options.negative
         self.failure_s = options.servfail
 
-    def verdict(self, reply: Reply, found: Survey) -> Verdict:
-        """Judge a reply as the cache does."""
-        kind, right = found.kind, found.resolves
+    def kept_as(self, reply: Reply, found: Survey) -> tuple[Kind, bool]:
+        """Return the kind that a reply counts as, and whether it may be kept at all."""
+        kind, _, right, has_soa, blank = found
+        if kind is Kind.NOERROR and (right or not blank.counts[0]):  # hot: what most are
+            return kind, not reply.flags & TC
         if reply.flags & TC or kind in _NEVER:
-            return Verdict(kind, right, False)
+            return kind, False
         if kind is Kind.NXDOMAIN:
-            return Verdict(kind, right, found.has_soa)
-        if kind is Kind.NOERROR and not right and found.blank.counts[0]:
+            return kind, has_soa
+        if kind is Kind.NOERROR:
             # RFC 2308 §2.2: an alias without an end is a denial; without an SOA record nothing says for how long.
-            return Verdict(Kind.NODATA if found.has_soa else kind, right, found.has_soa)
-        return Verdict(kind, right, True)
+            return (Kind.NODATA if has_soa else kind), has_soa
+        return kind, True
 
     def lifetime(self, kind: Kind, ttl_s: int) -> float:
         """Return how long (s) a reply of a kind is kept; its whole seconds are what clients see."""
@@ -67,8 +60,8 @@ class Judge:
         """Tell whether a reply is a complete answer to the question (`prefer_positive`)."""
         if reply.flags & TC:
             return False
-        verdict = self.verdict(reply, survey(query, reply, self.wall()))
-        return verdict.kind is Kind.NOERROR and verdict.resolves
+        found = survey(query, reply, self.wall())
+        return self.kept_as(reply, found)[0] is Kind.NOERROR and found[2]
 
     def refreshes(self, query: Query, reply: Reply) -> bool:
         """Tell whether a reply may take the place of an expired one (RFC 8767 §4)."""
@@ -78,17 +71,17 @@ class Judge:
 
     def keep(
         self, query: Query, reply: Reply, now: float, wildcard: str = "", *, tells_ad: bool
-    ) -> tuple[Reply, Item, Verdict]:
-        """Return the reply with its one TTL, the item to be stored, and whether that may be done."""
+    ) -> tuple[Reply, Item | None, Kind]:
+        """Return the reply with its one TTL, the item to be stored (None where none may be), and what it counts as."""
         found = survey(query, reply, self.wall())
-        verdict = self.verdict(reply, found)
-        lifetime = self.lifetime(verdict.kind, found.ttl_s)
+        _, ttl_s, right, _, blank = found
+        kind, keepable = self.kept_as(reply, found)
+        lifetime = self.lifetime(kind, ttl_s)
         seconds = int(lifetime)
         asked = reply.flags
-        flags = (
-            (AUTHENTIC if asked & AD else 0) | (RECURSIVE if asked & RA else 0) | (RESOLVES if verdict.resolves else 0)
-        )
-        item = Item(now, seconds, flags, reply.rcode, found.blank, wildcard)
         word = asked if tells_ad else asked & ~AD
-        shown = FilledReply(reply.rcode, word, found.blank, seconds, reply.opcode, reply.compress)
-        return shown, item, verdict if lifetime > 0 else verdict._replace(keepable=False)
+        shown = FilledReply(reply.rcode, word, blank, seconds, reply.opcode, reply.compress)
+        if not keepable or lifetime <= 0:
+            return shown, None, kind
+        flags = (AUTHENTIC if asked & AD else 0) | (RECURSIVE if asked & RA else 0) | (RESOLVES if right else 0)
+        return shown, Item(now, seconds, flags, reply.rcode, blank, wildcard), kind

@@ -52,4 +52,6 @@ def matches(query: Query, reply: Reply) -> bool:
     """Tell whether a reply is one to this question: a response that repeats it, where it came over the wire."""
     if not reply.flags & QR:
         return False
-    return not isinstance(reply, WireReply) or asks(reply.raw, query.owner, query.qtype, query.qclass)
+    if not isinstance(reply, WireReply) or reply.asked == (query.owner, query.qtype, query.qclass):
+        return True
+    return asks(reply.raw, query.owner, query.qtype, query.qclass)

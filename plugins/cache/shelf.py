@@ -73,24 +73,25 @@ class Shelf:
             if good is not None and self._serves(good, now):
                 values[cells.success] += 1
                 return success, good
-        item = self._served(denial, now)
+        get = self.store.get
+        value = get(denial)
+        item = None if value is None else self._alive(value, now)
         if item is not None and item.rcode == Rcode.SERVFAIL:
             # A failure passes; what was known before is better.
-            before = self._served(success, now)
+            value = get(success)
+            before = None if value is None else self._alive(value, now)
             if before is not None:
                 values[cells.success] += 1
                 return success, before
         if item is not None:
             values[cells.denial] += 1
             return denial, item
-        item = self._served(success, now)
+        value = get(success)
+        item = None if value is None else self._alive(value, now)
         values[cells.misses if item is None else cells.success] += 1
         return success, item
 
-    def _served(self, key: bytes, now: float) -> Item | None:
-        value = self.store.get(key)
-        if value is None:
-            return None
+    def _alive(self, value: bytes, now: float) -> Item | None:
         item = decode(value)
         return item if self._serves(item, now) else None
 
@@ -125,14 +126,15 @@ class Shelf:
         """
         now = self.now()
         # RFC 6840 §5.7: authenticated data is told to those who ask.
-        shown, item, verdict = self.judge.keep(query, reply, now, wildcard, tells_ad=bool(query.do or query.flags & AD))
-        if not verdict.keepable:
+        shown, item, kind = self.judge.keep(query, reply, now, wildcard, tells_ad=bool(query.flags & AD or query.do))
+        if item is None:
             return shown, None
         if not matches(query, reply):
             counters.drops.inc(*self.labels(query))
             return shown, None
-        positive = verdict.kind in POSITIVE
-        if unkept and any(within(query.name, zone) for zone in self._unkept[positive]):
+        positive = kind in POSITIVE
+        zones = self._unkept[positive] if unkept else ()
+        if zones and any(within(query.name, zone) for zone in zones):
             return shown, None
         self._put(query, rest, item, positive, behind)
         if self.counts_hits:
@@ -146,7 +148,7 @@ class Shelf:
     def _put(self, query: Query, rest: bytes, item: Item, positive: bool, behind: bool) -> None:
         side = self.success if positive else self.denial
         key = side.prefix + rest
-        if positive and self.prefer_positive and not item.resolves:
+        if self.prefer_positive and positive and not item.resolves:
             item = item._replace(good=self._good(key))
         server = query.request.listener.label
         if server not in self._servers:
@@ -154,7 +156,7 @@ class Shelf:
             self.store.put(side.namespace + LABEL + server.encode(), _FOREVER)
             self._show(server, "denial" if positive else "success")
         self.store.put(key, encode(item, self.stale_s), side)
-        if positive and (item.resolves if self.prefer_positive else behind):
+        if positive and (self.prefer_positive or behind) and (item.resolves or not self.prefer_positive):
             self.store.delete(self.denial.prefix + rest, self.denial)
 
     # Counting ------------------------------------------------------------------------------------------------------

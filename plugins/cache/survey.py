@@ -7,7 +7,7 @@ What is unusual about it, and replies of other makers, go the long way; both fin
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from shardns.worker.classify import MINIMAL_TTL_S, Kind, classify, minimal_ttl
 from shardns.worker.query import Query
@@ -22,15 +22,9 @@ LONGEST_TTL_S: Final = 1 << 32
 _TYPE_CLASS = struct.Struct("!HH")
 _TRANSFERS: Final = (AXFR, IXFR)
 
-
-class Survey(NamedTuple):
-    """`ttl_s` is the least TTL as far as it counts for the kind; `has_soa` is about the authority section."""
-
-    kind: Kind
-    ttl_s: int
-    resolves: bool
-    has_soa: bool
-    blank: Template
+# Kind, least TTL (s) as far as it counts for the kind, whether the question is resolved, whether there is an SOA record
+# in the authority section, template. A plain tuple, since this is once a miss.
+Survey = tuple[Kind, int, bool, bool, Template]
 
 
 def survey(query: Query, reply: Reply, wall: float) -> Survey:
@@ -41,7 +35,7 @@ def survey(query: Query, reply: Reply, wall: float) -> Survey:
     kind = classify(query, reply, wall)
     blank = template(reply.answer, reply.authority, reply.additional)
     has_soa = any(rrset.rtype == SOA for rrset in reply.authority)
-    return Survey(kind, minimal_ttl(reply, kind, LONGEST_TTL_S), resolves(query, reply), has_soa, blank)
+    return kind, minimal_ttl(reply, kind, LONGEST_TTL_S), resolves(query, reply), has_soa, blank
 
 
 def _of_records(query: Query, reply: WireReply) -> Survey | None:
@@ -50,24 +44,38 @@ def _of_records(query: Query, reply: WireReply) -> Survey | None:
     if reply.opcode or qtype in _TRANSFERS:
         return None
     answers, authorities, additionals = reply.received
-    types = [record[1] for record in authorities]
-    has_soa = SOA in types
-    if rcode == Rcode.NOERROR:
-        kind = Kind.NOERROR if answers or not types else _of_authority(has_soa, types)
-    elif rcode == Rcode.NXDOMAIN and not answers:
-        kind = Kind.NXDOMAIN
-    else:
-        return None
     if reply.opt_end and any(record[1] == RRSIG for section in reply.received for record in section):
         return None
-    least = [LONGEST_TTL_S]
-    an, ns, ar = _marked(answers, least), _marked(authorities, least), _marked(additionals, least)
-    counts = (len(answers), len(authorities), len(additionals))
-    if an.count(MARK) + ns.count(MARK) + ar.count(MARK) != sum(counts):
+    has_soa = right = False
+    least: list[int] = []
+    an = _marked(answers, least) if answers else b""
+    ns = ar = b""
+    marks = an.count(MARK)
+    if authorities or additionals:
+        ns, ar = _marked(authorities, least), _marked(additionals, least)
+        marks += ns.count(MARK) + ar.count(MARK)
+    if marks != len(least):
         return None
-    ttl_s = MINIMAL_TTL_S if kind is Kind.DELEGATION or not any(counts) else min(least)
-    right = bool(answers) and rcode == Rcode.NOERROR and _right(query, reply, answers)
-    return Survey(kind, ttl_s, right, has_soa, Template(MARK, (an, ns, ar), counts))
+    ttl_s = min(least) if least else MINIMAL_TTL_S
+    if rcode == Rcode.NOERROR and answers:
+        kind = Kind.NOERROR
+        right = _right(query, reply, answers)
+        has_soa = bool(authorities) and any(record[1] == SOA for record in authorities)
+    elif answers:
+        return None
+    else:
+        types = [record[1] for record in authorities]
+        has_soa = SOA in types
+        if rcode == Rcode.NXDOMAIN:
+            kind = Kind.NXDOMAIN
+        elif rcode == Rcode.NOERROR:
+            kind = _of_authority(has_soa, types) if types else Kind.NOERROR
+        else:
+            return None
+        if kind is Kind.DELEGATION:
+            ttl_s = MINIMAL_TTL_S
+    counts = (len(answers), len(authorities), len(additionals))
+    return kind, ttl_s, right, has_soa, Template(MARK, (an, ns, ar), counts)
 
 
 def _of_authority(has_soa: bool, types: list[int]) -> Kind:

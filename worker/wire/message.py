@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 
 from ..reply import Reply
 from .codes import AAAA, OPT, TC, A
@@ -23,11 +23,13 @@ from .read import Malformed
 from .records import EMPTY, RRset, Section
 
 _HEADER = struct.Struct("!HHHHHH")
+_ID_FLAGS = struct.Struct("!HH")
 _FIXED = struct.Struct("!HHIH")
 _CLEARED = 0x7800 | 0x000F  # opcode and rcode are attributes of their own
 _run = itemgetter(0, 1, 2, 3)
-_SECTIONS: Final = ("answer", "authority", "additional")
 
+_NO_OPT: Final = (0, 0)
+_ADDITIONAL: Final = 2
 MAX_KNOWN_OPTS: Final = 4096
 _known_opts: dict[bytes, Edns] = {}
 Record = tuple[bytes, int, int, int, bytes]  # owner, type, class, TTL (s), rdata
@@ -37,15 +39,19 @@ class WireReply(Reply):
     """A reply as it came over the wire.
 
     `raw` is the whole message, ID first, without trailing octets; `question_end` the offset behind its question;
-    `opt_start` and `opt_end` delimit the OPT record that counts (0 and 0 without one); `id` is the message's. The
-    three sections and `edns` are made at the first look; until then they are unset slots, which is what sends Python
-    to `__getattr__`. OPT records never stand in `additional`.
+    `opt_start` and `opt_end` delimit the OPT record that counts (0 and 0 without one); `id` is the message's; `asked`
+    the question that it was found to answer, as (owner, type, class). The three sections and `edns` are made at the
+    first look. OPT records never stand in `additional`.
     """
 
-    __slots__ = ("_records", "id", "opt_end", "opt_start", "question_end", "raw")
+    # Properties instead of `__getattr__`: a class that has one makes Python look every attribute up the long way.
+    __slots__ = (
+        "_additional", "_answer", "_authority", "_edns", "_records", "asked", "id", "opt_end", "opt_start",
+        "question_end", "raw",
+    )  # fmt: skip
 
     def __init__(self, raw: bytes, question_end: int, records: tuple[list[Record], ...], opt: tuple[int, int]) -> None:
-        self.id, word = _HEADER.unpack_from(raw)[:2]
+        self.id, word = _ID_FLAGS.unpack_from(raw)
         self.raw = raw
         self.question_end = question_end
         self.opt_start, self.opt_end = opt
@@ -54,25 +60,46 @@ class WireReply(Reply):
         self.rcode = word & 15
         self.compress = False
         self.packed = None
+        self.asked: tuple[bytes, int, int] | None = None
         self._records = records
-        if not records[1]:
-            self.authority = EMPTY
-        if not records[2]:
-            self.additional = EMPTY
+        self._answer: Section | None = None
+        self._authority = self._additional = EMPTY if not records[1] and not records[2] else None
+        self._edns: Edns | None = None
         if opt[1]:
             # RFC 6891 §6.1.3: the upper eight bits of the rcode stand in the OPT's TTL.
             self.rcode |= raw[opt[0] + 5] << 4
-        else:
-            self.edns = None
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "edns":
-            self.edns = _edns(self.raw, self.opt_start, self.opt_end)
-        elif name in _SECTIONS:
-            setattr(self, name, _section(self._records[_SECTIONS.index(name)]))
-        else:
-            raise AttributeError(name)
-        return getattr(self, name)
+    @property
+    def answer(self) -> Section:  # type: ignore[override]  # replies are immutable
+        """The answer section."""
+        section = self._answer
+        if section is None:
+            section = self._answer = _section(self._records[0])
+        return section
+
+    @property
+    def authority(self) -> Section:  # type: ignore[override]  # as above
+        """The authority section."""
+        section = self._authority
+        if section is None:
+            section = self._authority = _section(self._records[1])
+        return section
+
+    @property
+    def additional(self) -> Section:  # type: ignore[override]  # as above
+        """The additional section."""
+        section = self._additional
+        if section is None:
+            section = self._additional = _section(self._records[2])
+        return section
+
+    @property
+    def edns(self) -> Edns | None:  # type: ignore[override]  # as above
+        """The OPT record that counts."""
+        edns = self._edns
+        if edns is None and self.opt_end:
+            edns = self._edns = _edns(self.raw, self.opt_start, self.opt_end)
+        return edns
 
     @property
     def answers(self) -> int:
@@ -110,10 +137,13 @@ class WireReply(Reply):
         return f"WireReply({self.rcode}, {self.flags:#06x}, {len(self.raw)} octets)"
 
 
-def decode(wire: bytes) -> WireReply:
-    """Read a whole message; ID and question are for the caller to check. Raises Malformed, Cut if it is too short."""
+def decode(wire: bytes, owner_end: int = 0) -> WireReply:
+    """Read a whole message; ID and question are for the caller to check. Raises Malformed, Cut if it is too short.
+
+    `owner_end`: whoever knows that there is one question, and that its name is sound and ends there, uncompressed.
+    """
     try:
-        return _read(wire)
+        return _read(wire, owner_end)
     except (IndexError, struct.error):
         raise Cut from None
     except ValueError:
@@ -134,6 +164,17 @@ def truncated(wire: bytes) -> WireReply:
     return WireReply(_HEADER.pack(ident, word | TC, count, 0, 0, 0) + wire[12:end], end, ([], [], []), (0, 0))
 
 
+def asked_plainly(wire: bytes, owner: bytes, qtype: int, qclass: int) -> bool:
+    """Tell whether a message is a response that holds exactly this question, uncompressed and in this letter case."""
+    at = 12 + len(owner)
+    return (
+        wire[12:at] == owner
+        and wire[4:6] == b"\0\1"
+        and wire[2] > 127
+        and wire[at : at + 4] == _ID_FLAGS.pack(qtype, qclass)
+    )
+
+
 def asks(wire: bytes, owner: bytes, qtype: int, qclass: int) -> bool:
     """Tell whether a message is a response that holds exactly this question; the letter case of `owner` is ignored."""
     if len(wire) < 12 or not wire[2] & 0x80 or wire[4:6] != b"\0\1":
@@ -149,14 +190,21 @@ def asks(wire: bytes, owner: bytes, qtype: int, qclass: int) -> bool:
     return name.lower() == owner.lower() and wire[at : at + 4] == tail
 
 
-def _read(wire: bytes) -> WireReply:
+def _read(wire: bytes, owner_end: int) -> WireReply:
     # One loop for all records, since a call a record costs as much as the record: 1.5 us for one address and an OPT.
     ident, word, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
     size = len(wire)
-    at = 12
-    held = 0
     names = Names(wire)
     known = names.known
+    if owner_end:
+        at = owner_end + 4
+        held = 1
+        known[12] = wire[12:owner_end]
+        if at > size:
+            raise Cut
+    else:
+        at = 12
+        held = 0
     while held < questions and at < size:
         owner, at = names.read(at)
         at += 4
@@ -164,13 +212,14 @@ def _read(wire: bytes) -> WireReply:
         if at > size:
             raise Cut
     question_end = at
-    opt = (0, 0)
+    opt = _NO_OPT
     sections: list[list[Record]] = []
     lies = held != questions
-    for count in (answers, authorities, additionals):
+    for number, count in enumerate((answers, authorities, additionals)):
         records: list[Record] = []
         sections.append(records)
-        for _ in range(count):
+        while count:
+            count -= 1
             if at == size:
                 lies = True
                 break
@@ -190,7 +239,7 @@ def _read(wire: bytes) -> WireReply:
             if (rtype == A and length == 4) or (rtype == AAAA and length == 16):
                 rdata = wire[at:end]
             elif rtype == OPT:
-                if len(sections) == 3:
+                if number == _ADDITIONAL:
                     opt = (start, end)
                     if length or at - start != 11:
                         _edns(wire, start, end)
@@ -203,7 +252,7 @@ def _read(wire: bytes) -> WireReply:
     raw = wire if at == size else wire[:at]
     if lies:
         raw = _HEADER.pack(ident, word, held, *(len(s) for s in sections)) + raw[12:]
-    return WireReply(raw, question_end, tuple(sections), opt)
+    return WireReply(raw, question_end, (sections[0], sections[1], sections[2]), opt)
 
 
 def _question(wire: bytes, at: int) -> int:
