@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Final, Generic, TypeVar, cast
 
 T = TypeVar("T")
+Resume = Callable[[Any], object]
 MOST_AT_ONCE: Final = 64  # of those who wait for one outcome; others go on in later turns of the event loop
 
 
@@ -27,24 +28,34 @@ class Promise(Generic[T]):
     def __init__(self) -> None:
         self.settled = False
         self._failure: BaseException | None = None
-        self._waiting: list[Callable[[Any], object]] = []
+        self._waiting: Resume | list[Resume] | None = None  # hot: nearly always one waits, who needs no list
 
     def settle(self, outcome: T) -> None:
         """Give the outcome to everybody who waits."""
         self._outcome = outcome
-        self._settled()
+        self.settled = True
+        waiting, self._waiting = self._waiting, None
+        if isinstance(waiting, list):
+            self._go_on(waiting)
+        elif waiting is not None:
+            waiting(self)
 
     def fail(self, failure: BaseException) -> None:
         """Raise a failure wherever somebody waits."""
         self._failure = failure
-        self._settled()
+        self.settle(cast("T", None))
 
-    def then(self, resume: Callable[[Any], object]) -> None:
+    def then(self, resume: Resume) -> None:
         """Call a function with this promise when it is settled, in the call that does so."""
+        waiting = self._waiting
         if self.settled:
             resume(self)
+        elif waiting is None:
+            self._waiting = resume
+        elif isinstance(waiting, list):
+            waiting.append(resume)
         else:
-            self._waiting.append(resume)
+            self._waiting = [waiting, resume]
 
     def result(self) -> T:
         """Return the outcome, or raise the failure."""
@@ -53,19 +64,12 @@ class Promise(Generic[T]):
             raise failure.with_traceback(None)
         return self._outcome
 
-    def _settled(self) -> None:
-        self.settled = True
-        waiting = self._waiting
-        self._waiting = []
+    def _go_on(self, waiting: list[Resume]) -> None:
         if len(waiting) > MOST_AT_ONCE:
             asyncio.get_running_loop().call_soon(self._go_on, waiting[MOST_AT_ONCE:])
             del waiting[MOST_AT_ONCE:]
         for resume in waiting:
             resume(self)
-
-    def _go_on(self, waiting: list[Callable[[Any], object]]) -> None:
-        self._waiting = waiting + self._waiting
-        self._settled()
 
     def __await__(self) -> Generator[Any, None, T]:
         if not self.settled:

@@ -30,6 +30,7 @@ from .turn import turn
 
 T = TypeVar("T")
 MEMO_BYTES = 64 << 20  # a worker's share for memorised answers
+GARBAGE = (10_000, 20, 50)  # objects, and rounds: what a query makes is freed without a collection, hardly any of it is
 COUNT_EVERY_S = 1.0  # how long a memo hit may stay out of the shared counters
 
 
@@ -60,6 +61,7 @@ class Worker(Child):
             self.sockets += seats(self, lent, dispatch)
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GARBAGE)
 
     def told(self, message: AnyMessage) -> None:
         """Do what the master says."""

@@ -25,16 +25,17 @@ evictions = Counter("cache_evictions_total", "The count of cache evictions.", _S
 class Cells:
     """The cells that queries of one listener count in.
 
-    Each is made when it is first needed, so that no series shows up before there was something to count: an unset slot
-    sends Python to `__getattr__`.
+    Each is 0 until `made`, so that no series shows up before there was something to count: write `c.x or c.made("x")`.
     """
 
     __slots__ = ("denial", "labels", "misses", "requests", "success")
 
     def __init__(self, server: str, zones: str, view: str) -> None:
         self.labels = (server, zones, view)
+        self.requests = self.misses = self.success = self.denial = 0
 
-    def __getattr__(self, name: str) -> int:
+    def made(self, name: str) -> int:
+        """Return the cell of that name, making it."""
         server, zones, view = self.labels
         match name:
             case "requests":
@@ -43,15 +44,13 @@ class Cells:
                 self.misses = cell = misses.cell(server, zones, view)
             case "success":
                 self.success = cell = hits.cell(server, "success", zones, view)
-            case "denial":
-                self.denial = cell = hits.cell(server, "denial", zones, view)
             case _:
-                raise AttributeError(name)
+                self.denial = cell = hits.cell(server, "denial", zones, view)
         return cell
 
 
-def cache_of_cells() -> dict[tuple[str, str, str], Cells]:
-    """Return a table of cells that is emptied when this process takes another seat."""
-    table: dict[tuple[str, str, str], Cells] = {}
+def cache_of_cells() -> dict[str, Cells]:
+    """Return a table of cells, by listener, that is emptied when this process takes another seat."""
+    table: dict[str, Cells] = {}
     metrics.caches.append(table)
     return table

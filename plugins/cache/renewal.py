@@ -185,7 +185,18 @@ def authenticated(query: Query, request: Request | None = None) -> Query:
     """Return the query as it goes below: with AD, so that the upstream tells what it has verified."""
     if query.flags & AD and request is None:
         return query
-    return query.ask(flags=query.flags | AD, request=request)
+    asked = Query(
+        request or query.request,
+        query.id,
+        query.flags | AD,
+        query.name,
+        query.owner,
+        query.qtype,
+        query.qclass,
+        query.edns,
+    )
+    asked.site, asked.zone = query.site, query.zone
+    return asked
 
 
 def private(request: Request) -> Request:

@@ -66,12 +66,12 @@ class Shelf:
     def find(self, rest: bytes, now: float, cells: Cells) -> tuple[bytes, Item | None]:
         """Return the entry that answers, and its key: fresh, or stale and still to be served; count it."""
         values = metrics.values
-        values[cells.requests] += 1
+        values[cells.requests or cells.made("requests")] += 1
         success, denial = self.success.prefix + rest, self.denial.prefix + rest
         if self.prefer_positive and self.stale_s:
             good = self._good(success)
             if good is not None and self._serves(good, now):
-                values[cells.success] += 1
+                values[cells.success or cells.made("success")] += 1
                 return success, good
         get = self.store.get
         value = get(denial)
@@ -81,14 +81,17 @@ class Shelf:
             value = get(success)
             before = None if value is None else self._alive(value, now)
             if before is not None:
-                values[cells.success] += 1
+                values[cells.success or cells.made("success")] += 1
                 return success, before
         if item is not None:
-            values[cells.denial] += 1
+            values[cells.denial or cells.made("denial")] += 1
             return denial, item
         value = get(success)
         item = None if value is None else self._alive(value, now)
-        values[cells.misses if item is None else cells.success] += 1
+        if item is None:
+            values[cells.misses or cells.made("misses")] += 1
+        else:
+            values[cells.success or cells.made("success")] += 1
         return success, item
 
     def _alive(self, value: bytes, now: float) -> Item | None:
@@ -167,10 +170,9 @@ class Shelf:
 
     def cells(self, server: str) -> Cells:
         """Return the cells of a listener."""
-        labels = (server, self.zones_label, self.site.view)
-        cells = self._cells.get(labels)
+        cells = self._cells.get(server)
         if cells is None:
-            cells = self._cells[labels] = Cells(*labels)
+            cells = self._cells[server] = Cells(server, self.zones_label, self.site.view)
         return cells
 
     def show_entries(self, servers: list[str]) -> None:

@@ -24,8 +24,6 @@ class Asker(ABC):
     moment (monotonic s) at which requests over HTTPS are given up even before.
     """
 
-    __slots__ = ("bucket", "connection", "id", "limit", "timeout_s", "until")
-
     connection: Connection
     bucket: Bucket
     id: int

@@ -40,32 +40,15 @@ PAUSE_S: Final = 0.01  # between uncapped retries that fail at once
 class Errand(Asker):
     """One question in one line. `askers` is how many clients wait for `promise`; `key` is what they have in common."""
 
-    __slots__ = (
-        "_asked",
-        "_at",
-        "_attempts",
-        "_closures",
-        "_deadline",
-        "_error",
-        "_exhausted",
-        "_failovers",
-        "_fails",
-        "_following",
-        "_hedges",
-        "_line",
-        "_order",
-        "_over",
-        "_query",
-        "_reply",
-        "_started",
-        "_strays",
-        "_stream",
-        "_wrong",
-        "askers",
-        "key",
-        "promise",
-        "upstream",
-    )  # fmt: skip
+    # Defaults live on the class: an errand that goes well at once costs ten stores.
+    askers = 1
+    upstream: Upstream | None = None
+    until = FOREVER
+    _at = _fails = _attempts = _failovers = _strays = _closures = 0
+    _error = ""
+    _stream = _wrong = _exhausted = _over = False
+    _following: Errand | None = None
+    _hedges: dict[Hedge, None] = {}  # noqa: RUF012  never changed: those with `hedge` get one of their own
     _reply: WireReply
     _asked: Upstream
 
@@ -73,23 +56,16 @@ class Errand(Asker):
         self._line = line
         self._query = query
         self.key = key
-        self.askers = 1
         self.promise: Promise[Outcome] = Promise()
         self.limit = query.size_limit
         self.timeout_s = line.read_timeout_s
         self._order = line.order()
-        self._at = self._fails = self._attempts = self._failovers = self._strays = self._closures = 0
-        self._error = ""
-        self._stream = line.streams(query)
-        self._wrong = False
-        self._following: Errand | None = None
-        self.upstream: Upstream | None = None
-        self._hedges: dict[Hedge, None] = {}
-        self._exhausted = self._over = False
         self._started = monotonic()
+        self._deadline = self._started + PATIENCE_S
         given = query.request.deadline
-        self.until = FOREVER if given is None else given
-        self._deadline = min(self._started + PATIENCE_S, self.until)
+        if given is not None:
+            self.until = given
+            self._deadline = min(self._deadline, given)
 
     def label(self) -> str:
         """Return the upstream last tried."""
@@ -101,6 +77,7 @@ class Errand(Asker):
         """Choose the first upstream and ask it."""
         self._advance()
         if self._line.hedges and not self._over and self._query.request.tsig is None:
+            self._hedges = {}
             self._hedge()
 
     def _hedge(self) -> None:
@@ -221,8 +198,8 @@ class Errand(Asker):
         self._accept(reply)
 
     def _accept(self, reply: WireReply) -> None:
-        query = self._query
-        if self._line.hands_on(reply):
+        query, line = self._query, self._line
+        if line.next_line is not None and line.hands_on(reply):
             self._hand_on()
             return
         if query.wire:
@@ -293,7 +270,8 @@ class Errand(Asker):
 
     def _leave(self) -> None:
         self._over = True
-        for hedge in [hedge for hedge in self._hedges if hedge.upstream is None]:
-            hedge.withdraw()
-            del self._hedges[hedge]
+        if self._hedges:
+            for hedge in [hedge for hedge in self._hedges if hedge.upstream is None]:
+                hedge.withdraw()
+                del self._hedges[hedge]
         self._line.leave(self)

@@ -102,8 +102,6 @@ class Health:
 class Probe(Asker):
     """One probe query."""
 
-    __slots__ = ("_check", "_health")
-
     def __init__(self, health: Health, check: Check) -> None:
         self._health = health
         self._check = check

@@ -21,7 +21,6 @@ MOST_UNDER_WAY: Final = 4096  # in a worker: where all upstreams fall silent, mo
 class Hedge(Asker):
     """Waits for its moment; `upstream` is who was asked then. Costs no attempt, and its failure none either."""
 
-    __slots__ = ("_engine", "_errand", "_reply", "_started", "upstream")
     _reply: WireReply
     _started: float
 

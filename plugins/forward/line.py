@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Sequence
 
 from shardns.worker.hexdump import dump
@@ -26,7 +27,8 @@ from .upstream import Cells, Check, Upstream
 ATTEMPTS_PER_UPSTREAM = 2
 HEDGE_S = 0.03  # until it is known how long answers take
 LEAST_HEDGE_S = 0.005
-Key = tuple[object, ...]
+Key = bytes | Query
+_NUMBERS = struct.Struct("!HHH")
 MOST_WAITING = 16_384  # queries of a block under way in one worker: mute upstreams must not eat its memory
 
 
@@ -100,7 +102,7 @@ class Line:
         else:
             errand = self._under_way[key] = Errand(self, query, key)
             errand.begin()
-        if errand.upstream is not None:
+        if query.request.metadata is not None and errand.upstream is not None:
             query.note("forward/upstream", errand.label)
         return errand
 
@@ -164,9 +166,7 @@ class Line:
     # The line below ---------------------------------------------------------------------------------------------
 
     def hands_on(self, reply: WireReply) -> bool:
-        """Tell whether this answer sends the query to the next line."""
-        if self.next_line is None:
-            return False
+        """Tell whether this answer sends the query to the next line, where there is one."""
         if reply.rcode in self._next:
             return True
         return self.options.next_on_nodata and reply.rcode == 0 and not reply.answers
@@ -193,10 +193,15 @@ def question_key(query: Query) -> Key:
     """Return what queries have in common that one answer serves: all but ID and letter case."""
     wire, request = query.wire, query.request
     if request.alone or request.tsig is not None or request.deadline is not None:
-        return (query,)
+        return query
+    # Octets, since those are hashed once. No query's own begin with 0xfe or 0xff (QR is set).
     if wire:
-        return (wire[2:12], query.name, wire[query.end - 4 :], request.via)
-    return (query.flags, query.name, query.qtype, query.qclass, query.edns, request.via)
+        parts = (wire[2:12], query.name, wire[query.end - 4 :])
+    else:
+        edns = query.edns
+        numbers = _NUMBERS.pack(query.flags, query.qtype, query.qclass)
+        parts = (b"\xff", query.name, numbers if edns is None else numbers + edns.wire)
+    return b"".join(parts) if request.via == "udp" else b"".join((b"\xfe", *parts))
 
 
 def _shared(site: Site, index: int, name: str) -> Shared:

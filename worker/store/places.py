@@ -27,13 +27,17 @@ _COUNT = struct.Struct("<dQ")
 
 
 class Side:
-    """The success or the denial half of one cache. `flushed(entries, evicted)` is called after each write to it."""
+    """The success or the denial half of one cache. `flushed(entries, evicted)` is called after each write to it.
+
+    `cold` are entries that may make room next, as (key, when it is over).
+    """
 
     def __init__(self, namespace: bytes, kind: bytes, capacity: int) -> None:
         self.namespace = namespace
         self.prefix = namespace + kind
         self.count_key = namespace + COUNT + kind
         self.capacity = capacity
+        self.cold: list[tuple[bytes, float]] = []
         self.flushed: Callable[[int, int], None] = lambda entries, evicted: None
 
 

@@ -2,7 +2,8 @@
 
 1. The hash in a key spreads the keys evenly, so neighbours at a random place are a fair sample. The entries of one
    transaction make room from one sample that is as much larger.
-2. A new entry that is asked for less than the one that would go for it is not kept (TinyLFU's rule): a flood of names
+2. The coldest of those that were looked at and stayed are looked at again the next time: so few new ones do.
+3. A new entry that is asked for less than the one that would go for it is not kept (TinyLFU's rule): a flood of names
    that never repeat leaves alone what is asked for again and again.
 """
 
@@ -15,9 +16,10 @@ from typing import Any, Final
 from .heat import Heat
 from .places import Side, ends_at, mark_of
 
-SAMPLE: Final = 8  # entries looked at for one that goes; 16 bring another 0.3 % of hits with Zipf loads
-MORE: Final = 4  # for each further one: of many the coldest quarter goes, where of eight that stand alone one does
+SAMPLE: Final = 4  # new entries looked at for one that goes
+MORE: Final = 2  # for each further one
 MOST_AT_ONCE: Final = 32  # that one sample is for
+COLD: Final = 32  # entries that are looked at again
 OVER: Final = -1  # colder than anything that is asked for: the time of the entry is over
 
 
@@ -26,12 +28,11 @@ class Room:
 
     def __init__(self, txn: Any, side: Side, heat: Heat, now: float, wanted: int = 1) -> None:
         self.txn = txn
-        self.prefix = side.prefix
+        self.side = side
         self.heat = heat
         self.now = now
         self.wanted = max(1, min(wanted, MOST_AT_ONCE))
-        self._found: list[tuple[int, bytes]] = []  # the coldest last
-        self._left = 0  # of them that may go before others are looked at
+        self._found: list[tuple[int, bytes]] = []  # those that may go before others are looked at, the coldest last
 
     def make(self, key: bytes, over: int) -> tuple[int, bool]:
         """Delete `over` entries for a new one; returns how many went, and whether the new one is worth its place."""
@@ -47,28 +48,26 @@ class Room:
 
     def coldest(self) -> int | None:
         """Return the warmth of the entry that goes next, None where there is none."""
-        if not self._left or not self._found:
+        if not self._found:
             self._look()
         return self._found[-1][0] if self._found else None
 
     def drop(self) -> int:
         """Delete that entry; returns how many went, 0 for one that has gone already."""
-        self._left -= 1
         return int(self.txn.delete(self._found.pop()[1]))
 
     def _look(self) -> None:
-        found: dict[bytes, float] = {}  # when each is over
-        prefix, now, most = self.prefix, self.now, SAMPLE + MORE * (self.wanted - 1)
+        now, prefix = self.now, self.side.prefix
+        ends = {key: end for key, end in self.side.cold if end > now}
+        most = len(ends) + SAMPLE + MORE * (self.wanted - 1)
         with self.txn.cursor() as cursor:
             for start in (prefix + random.randbytes(4), prefix):
-                if len(found) < most and cursor.set_range(start):
-                    for key, value in islice(cursor.iternext(), most - len(found)):
+                if len(ends) < most and cursor.set_range(start):
+                    for key, value in islice(cursor.iternext(), most - len(ends)):
                         if not key.startswith(prefix):
                             break
-                        found[key] = ends_at(value)[0]
-        warmths = self.heat.of_all([mark_of(key) for key in found])
-        self._found = [
-            (OVER if end <= now else warmth, key) for warmth, (key, end) in zip(warmths, found.items(), strict=True)
-        ]
-        self._found.sort(reverse=True)
-        self._left = max(1, len(found) // MORE if len(found) > SAMPLE else 1)
+                        ends[key] = ends_at(value)[0]
+        of = self.heat.of
+        found = sorted([(OVER if end <= now else of(mark_of(key)), key) for key, end in ends.items()], reverse=True)
+        self._found = found[-self.wanted :]
+        self.side.cold = [(key, ends[key]) for _, key in found[-self.wanted - COLD : -self.wanted]]
