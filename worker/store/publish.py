@@ -165,7 +165,7 @@ class ZoneWriter:
         size = name[0] + 1
         if name[size:] == self.origin:  # Hot: one label below the apex, the usual case
             label = name[1:size]
-            if b"\0" not in label and b"\1" not in label:
+            if 0 not in label and 1 not in label:
                 return self._stem + label
         return key(name)
 

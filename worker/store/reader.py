@@ -184,9 +184,7 @@ class Zone:
 
     @property
     def repeats(self) -> int:
-        """2 where one answer denies all names below a parent, 1 where it does so without proofs, else 0."""
-        if self.flags & layout.DEEP:
-            return 0
+        """2 where one answer denies all names that have none below, 1 where it does so without proofs."""
         return 1 if self.flags & (layout.DENIALS | layout.HASHED) else 2
 
     @property
@@ -200,7 +198,7 @@ class Zone:
         size = name[0]
         if size + 1 + self.size == len(name):  # Hot: one label below the apex, the usual case
             label = name[1 : size + 1]
-            if b"\0" not in label and b"\1" not in label and name.endswith(self.origin):
+            if 0 not in label and 1 not in label and name.endswith(self.origin):
                 return self.own_key + b"\0" + label
         return self.prefix + key(name)
 
