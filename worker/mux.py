@@ -17,7 +17,7 @@ def route(listener: Listener, query: Query) -> Site | None:
     if listener.filtered or query.qtype == DS:
         return _route(listener, query)
     zones = listener.zones
-    name = query.name
+    name = ROOT if listener.only_root else query.name
     size = name[0]
     while size:
         sites = zones.get(name)

@@ -160,7 +160,8 @@ class Query:
         """The largest reply in octets: 65535 on streams, else max(512, advertised) (spec core §4.3)."""
         if self.request.via == "tcp":
             return 65535
-        return 512 if self.edns is None else max(512, self.edns.size)
+        edns = self.edns
+        return 512 if edns is None or edns.size < 512 else edns.size
 
     @property
     def name_text(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from shardns.worker.classify import Kind, classify
+from shardns.worker.classify import DELEGATION, NODATA, NOERROR, NXDOMAIN, OTHERERROR, SERVERERROR, Kind, classify
 from shardns.worker.query import Query
 from shardns.worker.reply import Reply
 from shardns.worker.wire.codes import AD, RA, TC, Rcode
@@ -21,9 +21,9 @@ from .resolve import matches
 from .survey import Survey, survey
 
 # Tuples, since looking an Enum member up by identity takes a fifth of hashing it.
-_NEVER = (Kind.OTHERERROR, Kind.META, Kind.UPDATE)
-POSITIVE = (Kind.NOERROR, Kind.DELEGATION)
-_DENIED = (Kind.NXDOMAIN, Kind.NODATA)
+_NEVER = (OTHERERROR, Kind.META, Kind.UPDATE)
+POSITIVE = (NOERROR, DELEGATION)
+_DENIED = (NXDOMAIN, NODATA)
 
 
 class Judge:
@@ -38,30 +38,32 @@ class Judge:
     def kept_as(self, reply: Reply, found: Survey) -> tuple[Kind, bool]:
         """Return the kind that a reply counts as, and whether it may be kept at all."""
         kind, _, right, has_soa, blank = found
-        if kind is Kind.NOERROR and (right or not blank.counts[0]):  # hot: what most are
+        if kind is NOERROR and (right or not blank.counts[0]):  # hot: what most are
             return kind, not reply.flags & TC
         if reply.flags & TC or kind in _NEVER:
             return kind, False
-        if kind is Kind.NXDOMAIN:
+        if kind is NXDOMAIN:
             return kind, has_soa
-        if kind is Kind.NOERROR:
+        if kind is NOERROR:
             # RFC 2308 §2.2: an alias without an end is a denial; without an SOA record nothing says for how long.
-            return (Kind.NODATA if has_soa else kind), has_soa
+            return (NODATA if has_soa else kind), has_soa
         return kind, True
 
     def lifetime(self, kind: Kind, ttl_s: int) -> float:
         """Return how long (s) a reply of a kind is kept; its whole seconds are what clients see."""
-        if kind is Kind.SERVERERROR:
+        if kind is SERVERERROR:
             return self.failure_s
         most, least = (self.most_denied, self.least_denied) if kind in _DENIED else (self.most, self.least)
-        return min(max(min(ttl_s, most), least), most)
+        if ttl_s < least:
+            ttl_s = least
+        return ttl_s if ttl_s < most else most
 
     def usable(self, query: Query, reply: Reply) -> bool:
         """Tell whether a reply is a complete answer to the question (`prefer_positive`)."""
         if reply.flags & TC:
             return False
         found = survey(query, reply, self.wall())
-        return self.kept_as(reply, found)[0] is Kind.NOERROR and found[2]
+        return self.kept_as(reply, found)[0] is NOERROR and found[2]
 
     def refreshes(self, query: Query, reply: Reply) -> bool:
         """Tell whether a reply may take the place of an expired one (RFC 8767 §4)."""

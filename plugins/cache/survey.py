@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from shardns.worker.classify import MINIMAL_TTL_S, Kind, classify, minimal_ttl
+from shardns.worker.classify import DELEGATION, MINIMAL_TTL_S, NODATA, NOERROR, NXDOMAIN, Kind, classify, minimal_ttl
 from shardns.worker.query import Query
 from shardns.worker.reply import Reply
 from shardns.worker.wire.codes import ANY, ANY_CLASS, AXFR, CNAME, IXFR, NS, RRSIG, SOA, Rcode
@@ -21,6 +21,8 @@ from .resolve import resolves
 LONGEST_TTL_S: Final = 1 << 32
 _TYPE_CLASS = struct.Struct("!HH")
 _TRANSFERS: Final = (AXFR, IXFR)
+_OK: Final = int(Rcode.NOERROR)
+_NO_NAME: Final = int(Rcode.NXDOMAIN)
 
 # Kind, least TTL (s) as far as it counts for the kind, whether the question is resolved, whether there is an SOA record
 # in the authority section, template. A plain tuple, since this is once a miss.
@@ -57,8 +59,8 @@ def _of_records(query: Query, reply: WireReply) -> Survey | None:
     if marks != len(least):
         return None
     ttl_s = min(least) if least else MINIMAL_TTL_S
-    if rcode == Rcode.NOERROR and answers:
-        kind = Kind.NOERROR
+    if rcode == _OK and answers:
+        kind = NOERROR
         right = _right(query, reply, answers)
         has_soa = bool(authorities) and any(record[1] == SOA for record in authorities)
     elif answers:
@@ -66,20 +68,20 @@ def _of_records(query: Query, reply: WireReply) -> Survey | None:
     else:
         types = [record[1] for record in authorities]
         has_soa = SOA in types
-        if rcode == Rcode.NXDOMAIN:
-            kind = Kind.NXDOMAIN
-        elif rcode == Rcode.NOERROR:
-            kind = _of_authority(has_soa, types) if types else Kind.NOERROR
+        if rcode == _NO_NAME:
+            kind = NXDOMAIN
+        elif rcode == _OK:
+            kind = _of_authority(has_soa, types) if types else NOERROR
         else:
             return None
-        if kind is Kind.DELEGATION:
+        if kind is DELEGATION:
             ttl_s = MINIMAL_TTL_S
     counts = (len(answers), len(authorities), len(additionals))
     return kind, ttl_s, right, has_soa, Template(MARK, (an, ns, ar), counts)
 
 
 def _of_authority(has_soa: bool, types: list[int]) -> Kind:
-    return Kind.NODATA if has_soa else Kind.DELEGATION if NS in types else Kind.NOERROR
+    return NODATA if has_soa else DELEGATION if NS in types else NOERROR
 
 
 def _marked(records: list[Record], ttls: list[int]) -> bytes:

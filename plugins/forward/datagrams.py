@@ -129,7 +129,9 @@ class UdpSocket:
                 asker = pending.get((data[at] << 8) | data[at + 1])
                 if asker is None or size < HEADER_BYTES:
                     continue
-                if asker.arrived(data[at : at + min(size, asker.limit)], stream=False) is not None:
+                if size > asker.limit:
+                    size = asker.limit
+                if asker.arrived(data[at : at + size], stream=False) is not None:
                     continue
                 del pending[asker.id]
                 asker.bucket.discard(asker)

@@ -158,15 +158,19 @@ class CacheStore:
                 counts[side] -= txn.delete(key)
                 continue
             if txn.get(key) is None:
-                over = max(counts[side] + 1 - side.capacity, 2 if pressed else 0)
+                over = counts[side] + 1 - side.capacity
+                if pressed and over < 2:
+                    over = 2
                 room = rooms.get(side)
                 if room is None:
                     room = rooms[side] = Room(txn, side, self.heat, now, len(pending))
-                gone, admitted = room.make(key, min(over, MOST_EVICTED))
-                evicted[side] = evicted.get(side, 0) + gone
-                counts[side] += admitted - gone
-                if not admitted:
-                    continue
+                if over > 0:
+                    gone, admitted = room.make(key, over if over < MOST_EVICTED else MOST_EVICTED)
+                    evicted[side] = evicted.get(side, 0) + gone
+                    counts[side] -= gone
+                    if not admitted:
+                        continue
+                counts[side] += 1
             txn.put(key, value)
         for side, entries in counts.items():
             set_entries(txn, side.count_key, entries)

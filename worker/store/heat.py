@@ -39,7 +39,8 @@ class Heat:
         at = mark & self._mask
         warmth = self._memory[at]
         if warmth < MOST:
-            self._memory[at] = min(warmth + count, MOST)
+            warmth += count
+            self._memory[at] = warmth if warmth < MOST else MOST
 
     def of(self, mark: int) -> int:
         """Return how warm a key is."""

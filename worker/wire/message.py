@@ -39,19 +39,20 @@ class WireReply(Reply):
     """A reply as it came over the wire.
 
     `raw` is the whole message, ID first, without trailing octets; `question_end` the offset behind its question;
-    `opt_start` and `opt_end` delimit the OPT record that counts (0 and 0 without one); `id` is the message's; `asked`
-    the question that it was found to answer, as (owner, type, class). The three sections and `edns` are made at the
-    first look. OPT records never stand in `additional`.
+    `opt_start` and `opt_end` delimit the OPT record that counts (0 and 0 without one); `asked` is the question that it
+    was found to answer, as (owner, type, class). The three sections and `edns` are made at the first look. OPT records
+    never stand in `additional`.
     """
 
     # Properties instead of `__getattr__`: a class that has one makes Python look every attribute up the long way.
     __slots__ = (
-        "_additional", "_answer", "_authority", "_edns", "_records", "asked", "id", "opt_end", "opt_start",
-        "question_end", "raw",
+        "_additional", "_answer", "_authority", "_edns", "_records", "asked", "opt_end", "opt_start", "question_end",
+        "raw",
     )  # fmt: skip
 
-    def __init__(self, raw: bytes, question_end: int, records: tuple[list[Record], ...], opt: tuple[int, int]) -> None:
-        self.id, word = _ID_FLAGS.unpack_from(raw)
+    def __init__(
+        self, raw: bytes, word: int, question_end: int, records: tuple[list[Record], ...], opt: tuple[int, int]
+    ) -> None:
         self.raw = raw
         self.question_end = question_end
         self.opt_start, self.opt_end = opt
@@ -161,7 +162,8 @@ def truncated(wire: bytes) -> WireReply:
             end = _question(wire, end)
     except (IndexError, Malformed):
         count, end = 0, 12
-    return WireReply(_HEADER.pack(ident, word | TC, count, 0, 0, 0) + wire[12:end], end, ([], [], []), (0, 0))
+    word |= TC
+    return WireReply(_HEADER.pack(ident, word, count, 0, 0, 0) + wire[12:end], word, end, ([], [], []), _NO_OPT)
 
 
 def asked_plainly(wire: bytes, owner: bytes, qtype: int, qclass: int) -> bool:
@@ -252,7 +254,7 @@ def _read(wire: bytes, owner_end: int) -> WireReply:
     raw = wire if at == size else wire[:at]
     if lies:
         raw = _HEADER.pack(ident, word, held, *(len(s) for s in sections)) + raw[12:]
-    return WireReply(raw, question_end, (sections[0], sections[1], sections[2]), opt)
+    return WireReply(raw, word, question_end, (sections[0], sections[1], sections[2]), opt)
 
 
 def _question(wire: bytes, at: int) -> int:
