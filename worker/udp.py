@@ -18,8 +18,9 @@ from .burst import NAME, PAYLOAD, ROWS, SIZE, Burst, Outbox
 from .dispatch import Answer, Dispatch, Later
 from .memo import Budget, Entry, Memo
 from .plain import Plain
-from .query import Request
+from .query import Query, Request
 from .turn import turn
+from .wire.read import read
 
 if TYPE_CHECKING:
     from .run import Worker
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 _MAPPED = bytes(10) + b"\xff\xff"
 _IP_PKTINFO = 8  # linux/in.h; the socket module has no name for it before 3.14
 BURSTS = 4  # bursts read in one turn of the event loop before others get theirs
+
+
+Slow = tuple[int, bytes, bytes | Entry | None, int]  # row, query without ID, what the memo has, address family
 
 
 def has_packet_info(sock: socket.socket) -> bool:
@@ -84,7 +88,7 @@ class UdpSocket:
         data, names, sizes, words = burst.data, burst.names, burst.sizes, burst.answers
         now = time.monotonic()
         held: list[bytes] = []
-        missing: list[int] = []
+        slow: list[Slow] = []
         young4 = memos[0].young if memos else {}
         young6 = memos[1].young if memos and self.dual else young4
         dual = self.dual
@@ -113,13 +117,12 @@ class UdpSocket:
                     if memo is None or key not in memo.old:
                         answer = answer_plain(plain, key, family, memo)
                 if answer is None:
-                    answer = self._slow(row, key, found, family, now)
-                if answer is None:
-                    missing.append(row)
+                    slow.append((row, key, found, family))
                     continue
             held.append(answer)
             words[at] = id(answer) + PAYLOAD
             words[length_at] = len(answer)
+        missing = self._answer_slowly(slow, now, held) if slow else ()
         self.worker.end_burst()
         if not missing:
             burst.send(count)
@@ -132,28 +135,45 @@ class UdpSocket:
         overflow = self.burst.overflow
         return self.memos if overflow is None or not overflow.full else None
 
-    def _slow(self, row: int, key: bytes, found: bytes | Entry | None, family: int, now: float) -> Answer:
-        """Answer what is not a plain memo hit; None where nothing is sent now."""
-        burst = self.burst
+    def _answer_slowly(self, slow: list[Slow], now: float, held: list[bytes]) -> list[int]:
+        """Answer what is no plain memo hit; returns the rows for which nothing is sent now.
+
+        Step by step for all of them: three short loops take a fifth less time than a long one, whose way through the
+        interpreter no processor remembers from one query to the next.
+        """
+        burst, dispatch, listener = self.burst, self.dispatch, self.listener
+        data, words = burst.data, burst.answers
         memos = self.memo_pair()
-        memo = memos[family - 1] if memos else None
-        sender = burst.sender(row)
-        base = row * SIZE
-        if memo is not None and (found is not None or memo.old):
-            ident = (burst.data[base] << 8) | burst.data[base + 1]
-            if isinstance(found, Entry):
-                answer = memo.use(key, found, now, sender, ident)
+        missing: list[int] = []
+        asked: list[tuple[int, bytes, Memo | None, Query | bytes | None]] = []
+        for row, key, found, family in slow:
+            memo = memos[family - 1] if memos else None
+            sender = burst.sender(row)
+            wire = data[row * SIZE : row * SIZE + 2] + key
+            if memo is not None and (found is not None or memo.old):
+                answer = recalled(memo, key, found, now, sender, wire)
+                if answer is not None:
+                    held.append(answer)
+                    words[4 * row + 2], words[4 * row + 3] = id(answer) + PAYLOAD, len(answer)
+                    continue
+            request = Request(listener, sender, family, "udp", now, len(wire))
+            asked.append((row, wire, memo, read(wire, request)))
+        waiting: list[tuple[int, bytes, Later]] = []
+        for row, wire, memo, query in asked:
+            if isinstance(query, Query):
+                result = dispatch.answer(query, wire, query.request, memo)
             else:
-                answer = memo.get(key, now, sender, ident)
-            if answer is not None:
-                return answer
-        wire = burst.data[base : base + 2] + key
-        request = Request(self.listener, sender, family, "udp", now, len(wire))
-        result = self.dispatch.handle(wire, request, memo)
-        if result is None or isinstance(result, bytes):
-            return result
-        self._wait(result, sender, row, wire[:2])
-        return None
+                result = None if query is None else query[2:]
+            if isinstance(result, bytes):
+                held.append(result)
+                words[4 * row + 2], words[4 * row + 3] = id(result) + PAYLOAD, len(result)
+                continue
+            missing.append(row)
+            if result is not None:
+                waiting.append((row, wire, result))
+        for row, wire, later in waiting:
+            self._wait(later, burst.sender(row), row, wire[:2])
+        return missing
 
     def _wait(self, waiting: Later, sender: bytes, row: int, ident: bytes) -> None:
         """Have an answer sent when it comes."""
@@ -167,3 +187,11 @@ class UdpSocket:
     def _send_late(self) -> None:
         self.worker.end_burst()
         self.outbox.flush()
+
+
+def recalled(memo: Memo, key: bytes, found: bytes | Entry | None, now: float, sender: bytes, wire: bytes) -> Answer:
+    """Return what a memo has for a query, where more than a look is needed for that."""
+    ident = (wire[0] << 8) | wire[1]
+    if isinstance(found, Entry):
+        return memo.use(key, found, now, sender, ident)
+    return memo.get(key, now, sender, ident)

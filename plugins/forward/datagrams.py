@@ -123,6 +123,7 @@ class UdpSocket:
             except OSError as error:
                 self._broken("read", error)
                 return
+            taken: list[Asker] = []
             for row in range(count):
                 at = row * ROW_BYTES
                 size = size_of(row)
@@ -135,8 +136,9 @@ class UdpSocket:
                     continue
                 del pending[asker.id]
                 asker.bucket.discard(asker)
-                answered = True
-                asker.proceed()
+                taken.append(asker)
+            self._engine.proceed(taken)
+            answered = answered or bool(taken)
             if count < ROWS or self not in self._line.open:
                 break
         if answered and not pending:

@@ -7,10 +7,15 @@ import os
 import random
 import struct
 from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
+from shardns.worker.promise import Promise
 from shardns.worker.volley import Volley
 
+from .asker import Asker
 from .wheel import Wheel
+
+T = TypeVar("T")
 
 MAX_MESSAGE_BYTES = 65535
 MOMENTS_PER_S = 512  # in which second queries are sent
@@ -27,8 +32,31 @@ class Engine:
         self.random = random.SystemRandom()
         self.volley = Volley()
         self.waiting = 0  # queries under way
+        self._settling: list[tuple[Promise[Any], Any]] | None = None  # outcomes that a burst of answers has brought
         self.moments = Wheel(loop, MOMENTS_PER_S)
         self.hedges = 0  # second queries under way
+
+    def settle(self, promise: Promise[T], outcome: T) -> None:
+        """Settle a promise; in a burst of answers when all of them were looked at."""
+        if self._settling is None:
+            promise.settle(outcome)
+        else:
+            self._settling.append((promise, outcome))
+
+    def proceed(self, taken: list[Asker]) -> None:
+        """Have those go on whose answers came in one burst.
+
+        Step by step for all of them, as in `worker.udp`: three short loops take a third less time than one long one.
+        """
+        settling: list[tuple[Promise[Any], Any]] = []
+        self._settling = settling
+        try:
+            for asker in taken:
+                asker.proceed()
+        finally:
+            self._settling = None
+            for promise, outcome in settling:
+                promise.settle(outcome)
 
 
 def idents() -> Iterator[int]:

@@ -261,7 +261,7 @@ class Errand(Asker):
     def finish(self, outcome: Outcome) -> None:
         """Give the places up and hand the outcome over."""
         self._leave()
-        self.promise.settle(outcome)
+        self._line.engine.settle(self.promise, outcome)
 
     def fail(self, failure: Failure) -> None:
         """Give the places up and hand a failure over."""
