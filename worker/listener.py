@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 class Listener:
     """`label` is the `server` label of metrics (`dns://:53`); `local` the bound address.
 
-    `zones` maps a zone (wire name) to the sites that serve it, in file order; `only_root` where that is the root alone,
-    as resolvers have it. `any_class` lets classes other than IN
-    in (chaos, forward); `debug` lets a panic end the process; `encrypted` says that nobody reads along. `overflow`
-    makes what takes the answers that a UDP socket does not take. `connections` counts those of all workers where the
-    transport has connections over UDP or HTTP.
+    `zones` maps a zone (wire name) to the sites that serve it, in file order; `only_root` says that it is the root
+    alone, as resolvers have it. `any_class` lets classes other than IN in (chaos, forward); `debug` lets a panic end
+    the process; `encrypted` says that nobody reads along. `overflow` makes what takes the answers that a UDP socket
+    does not take. `connections` counts those of all workers where the transport has connections over UDP or HTTP.
     """
 
     def __init__(self, index: int, label: str, transport: str, host: str, port: int) -> None:

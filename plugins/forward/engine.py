@@ -44,19 +44,30 @@ class Engine:
             self._settling.append((promise, outcome))
 
     def proceed(self, taken: list[Asker]) -> None:
-        """Have those go on whose answers came in one burst.
+        """Have those go on whose answers came in one burst; a fault of ours under one of them does not stop the others.
 
         Step by step for all of them, as in `worker.udp`: three short loops take a third less time than one long one.
         """
         settling: list[tuple[Promise[Any], Any]] = []
         self._settling = settling
+        left = iter(taken)
         try:
-            for asker in taken:
+            for asker in left:
                 asker.proceed()
         finally:
             self._settling = None
-            for promise, outcome in settling:
+            if rest := list(left):
+                self.loop.call_soon(self.proceed, rest)
+            self._settle_all(settling)
+
+    def _settle_all(self, settling: list[tuple[Promise[Any], Any]]) -> None:
+        left = iter(settling)
+        try:
+            for promise, outcome in left:
                 promise.settle(outcome)
+        finally:
+            if rest := list(left):
+                self.loop.call_soon(self._settle_all, rest)
 
 
 def idents() -> Iterator[int]:

@@ -127,6 +127,12 @@ def test_every_answer_is_that_of_the_whole_way(ways: Ways) -> None:
     assert taken > 2000
 
 
+def test_a_denial_kept_ready_is_none_for_a_name_above_others(ways: Ways) -> None:
+    for name in ("nope", "ent", "nope2", "ent", "b.ent", "mail", "nope", "a.ent", "wild", "zz"):
+        plain, whole = ways.both(question(f"{name}.example.org."))
+        assert plain is not None and plain == whole, name
+
+
 @pytest.mark.parametrize(
     ("name", "taken"),
     [

@@ -37,7 +37,7 @@ class Room:
     def make(self, key: bytes, over: int) -> tuple[int, bool]:
         """Delete `over` entries for a new one; returns how many went, and whether the new one is worth its place."""
         gone = 0
-        for _ in range(over):
+        while gone < over:  # what nearly went the last time may have gone since, by another's hand
             warmth = self.coldest()
             if warmth is None:
                 break

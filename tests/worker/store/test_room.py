@@ -137,6 +137,17 @@ def test_a_sample_reaches_over_the_end(tmp_path: Path, monkeypatch: pytest.Monke
         assert Room(txn, Side(SPACE, DENIAL, 4), bench.store.heat, 0.0).coldest() is None
 
 
+def test_a_side_stays_within_its_capacity_though_another_process_takes_the_same_entries(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 64)
+    sides = [bench.side, Side(SPACE, SUCCESS, 64)]
+    for number in range(2000):
+        bench.side = sides[number % 2]
+        bench.ask(number)
+        assert bench.sweeper.entries()[0] == min(number + 1, 64)
+    with bench.store.environment.begin() as txn:
+        assert sum(key.startswith(bench.side.prefix) for key, _ in txn.cursor()) == 64
+
+
 def test_warmth_is_shared_saturates_and_cools(tmp_path: Path) -> None:
     mine, theirs = Heat.open(tmp_path / "heat"), Heat.open(tmp_path / "heat")
     mine.add(7)
