@@ -186,7 +186,9 @@ def test_what_is_kept_of_a_denial_is_for_the_flags_and_proofs_asked_for(ways: Wa
 @pytest.mark.parametrize("how", [{}, {"size": 1232}, {"size": 1232, "do": True}])
 def test_what_takes_a_look_up_and_no_more_is_answered(name: str, how: dict[str, Any], ways: Ways) -> None:
     if how or name != "some":  # which does not fit into 512 octets
-        assert ways.both(question(f"{name}.example.org.", "TXT", **how))[0] is not None
+        wire = question(f"{name}.example.org.", "TXT", **how)
+        ways.both(wire)  # whose header and OPT record are known from then on
+        assert ways.both(wire)[0] is not None
 
 
 @pytest.mark.parametrize(
