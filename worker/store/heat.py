@@ -46,11 +46,6 @@ class Heat:
         """Return how warm a key is."""
         return self._memory[mark & self._mask]
 
-    def of_all(self, marks: list[int]) -> list[int]:
-        """Return how warm some keys are."""
-        memory, mask = self._memory, self._mask
-        return [memory[mark & mask] for mark in marks]
-
     def total(self) -> int:
         """Return the warmth of all places together."""
         return sum(bytes(self._memory))
